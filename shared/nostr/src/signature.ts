@@ -1,0 +1,41 @@
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils';
+import * as secp256k1 from 'tiny-secp256k1';
+import { eventId, type NostrEvent, type UnsignedEvent } from './event.ts';
+
+const NO_AUXILIARY = new Uint8Array(32);
+
+/** The x-only public key (hex) of a 32-byte secret key (hex). @throws RangeError when the scalar is not valid. */
+export function publicKeyOf(secretKey: string): string {
+  const bytes = hexToBytes(secretKey);
+  if (bytes.length !== 32 || !secp256k1.isPrivate(bytes))
+    throw new RangeError('not a valid secp256k1 secret key');
+  return bytesToHex(secp256k1.xOnlyPointFromScalar(bytes));
+}
+
+/**
+ * The event with its id and its BIP-340 signature. The auxiliary randomness is 32 zero bytes unless given, so that the
+ * same event and key give the same bytes (BIP-340 allows it; the nonce still depends on key and message).
+ */
+export function signEvent(event: UnsignedEvent, secretKey: string, auxiliary = NO_AUXILIARY): NostrEvent {
+  const { pubkey, created_at, kind, tags, content } = event;
+  const id = eventId(event);
+  const sig = bytesToHex(secp256k1.signSchnorr(hexToBytes(id), hexToBytes(secretKey), auxiliary));
+  return { id, pubkey, created_at, kind, tags, content, sig };
+}
+
+export type Verdict = 'valid' | 'wrong id' | 'wrong signature';
+
+/** Checks id, then signature, of an event whose shape `parseEvent` has checked. Never throws. */
+export function verifyEvent(event: NostrEvent): Verdict {
+  if (eventId(event) !== event.id) return 'wrong id';
+  try {
+    const valid = secp256k1.verifySchnorr(
+      hexToBytes(event.id),
+      hexToBytes(event.pubkey),
+      hexToBytes(event.sig),
+    );
+    return valid ? 'valid' : 'wrong signature';
+  } catch {
+    return 'wrong signature'; // a pubkey that is no point on the curve, or a signature out of range
+  }
+}

@@ -1,0 +1,20 @@
+import postgres from 'postgres';
+
+export { type Migration, migrate } from './migrate.ts';
+export type Sql = postgres.Sql;
+export type TransactionSql = postgres.TransactionSql;
+
+/** A pool of connections to PostgreSQL. It connects when first used, and again after a failure. */
+export function connectPostgres(
+  url: string,
+  { application, connections = 5 }: { application: string; connections?: number },
+): Sql {
+  return postgres(url, {
+    max: connections,
+    connection: { application_name: application },
+    connect_timeout: 5,
+    // 1s to 10s: a restarting server is found again soon, and not stormed.
+    backoff: (attempt) => Math.min(10, 2 ** attempt) * 0.5,
+    onnotice: () => {},
+  });
+}

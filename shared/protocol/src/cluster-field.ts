@@ -1,0 +1,43 @@
+/**
+ * The `covey` field of a member's NIP-11 document. Clients that do not know it ignore it, as NIP-11 asks; one that does
+ * may send `["COVEY",{"version":1}]` on that connection to announce that it understands redirects.
+ */
+export interface ClusterField {
+  version: 1;
+  cluster: string;
+  /** Epoch applied here. */
+  epoch: number;
+  /** Id of the manifest event of that epoch. */
+  manifest: string;
+  /** The member's public key. */
+  member: string;
+  /** Where the table and plans can be had over HTTP. */
+  api?: string;
+}
+
+/** First word of the human-readable part of `OK false` and `CLOSED` answers that name other relays. */
+export const REDIRECT_PREFIX = 'redirect';
+
+/** `redirect: wss://a wss://b`: master first, most senior replica next. */
+export function redirectMessage(urls: readonly string[]): string {
+  return `${REDIRECT_PREFIX}: ${urls.join(' ')}`;
+}
+
+/**
+ * URLs of a redirect, or undefined when the message is none. Relays that put a prefix of their own in front
+ * (`blocked: redirect: …`, as nostr-rs-relay does) are understood.
+ */
+export function parseRedirect(message: string): string[] | undefined {
+  const match = /^(?:[a-z-]+: )?redirect: (.+)$/.exec(message);
+  const urls = match?.[1]!.split(/\s+/).filter((url) => /^wss?:\/\//.test(url));
+  return urls && urls.length > 0 ? urls : undefined;
+}
+
+/** A client's announcement. `undefined` when the frame is not one. */
+export function parseAnnouncement(frame: readonly unknown[]): { version: number } | undefined {
+  if (frame[0] !== 'COVEY' || frame.length < 2) return undefined;
+  const body = frame[1];
+  if (typeof body !== 'object' || body === null) return undefined;
+  const { version } = body as { version?: unknown };
+  return typeof version === 'number' && version >= 1 ? { version } : undefined;
+}

@@ -1,0 +1,3 @@
+export * from './cluster-field.ts';
+export * from './messages.ts';
+export * from './subjects.ts';
