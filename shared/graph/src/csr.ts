@@ -1,0 +1,144 @@
+/**
+ * A directed follow graph in compressed sparse rows. Account u follows `targets[offsets[u] .. offsets[u + 1])`, sorted
+ * ascending, without duplicates and without itself. 4 bytes an edge and 4 bytes a node.
+ */
+export interface FollowGraph {
+  readonly nodes: number;
+  readonly edges: number;
+  /** nodes + 1 entries */
+  readonly offsets: Uint32Array;
+  readonly targets: Uint32Array;
+}
+
+/** What building dropped, so that a caller can report it. */
+export interface BuiltGraph extends FollowGraph {
+  readonly selfLoops: number;
+  readonly duplicates: number;
+}
+
+/**
+ * Builds a graph from parallel arrays of edges (source follows target), in any order, with two counting sorts: first by
+ * target, then, stably, by source, so that every row comes out sorted. O(nodes + edges); at the peak 8 bytes an edge
+ * beside the input.
+ * @param count how many entries of the arrays to use (all by default)
+ * @throws RangeError when an edge names a node outside 0 .. nodes-1
+ */
+export function buildGraph(
+  nodes: number,
+  sources: Uint32Array,
+  targets: Uint32Array,
+  count: number = sources.length,
+): BuiltGraph {
+  if (targets.length < count || sources.length < count)
+    throw new RangeError('sources and targets differ in length');
+  const byTarget = new Uint32Array(nodes + 1);
+  const bySource = new Uint32Array(nodes + 1);
+  let selfLoops = 0;
+  for (let i = 0; i < count; i++) {
+    const from = sources[i];
+    const to = targets[i];
+    if (from >= nodes || to >= nodes) {
+      throw new RangeError(`edge ${i} (${from} -> ${to}) names a node outside 0..${nodes - 1}`);
+    }
+    if (from === to) {
+      selfLoops++;
+      continue;
+    }
+    byTarget[to + 1]++;
+    bySource[from + 1]++;
+  }
+  for (let node = 0; node < nodes; node++) {
+    byTarget[node + 1] += byTarget[node];
+    bySource[node + 1] += bySource[node];
+  }
+  const kept = count - selfLoops;
+  const followers = new Uint32Array(kept);
+  let cursor = byTarget.slice();
+  for (let i = 0; i < count; i++) {
+    if (sources[i] !== targets[i]) followers[cursor[targets[i]]++] = sources[i];
+  }
+  const rows = new Uint32Array(kept);
+  cursor = bySource.slice();
+  for (let to = 0; to < nodes; to++) {
+    for (let i = byTarget[to]; i < byTarget[to + 1]; i++) rows[cursor[followers[i]]++] = to;
+  }
+  const edges = dropRepeats(nodes, bySource, rows);
+  const trimmed = edges === kept ? rows : rows.slice(0, edges);
+  return { nodes, edges, offsets: bySource, targets: trimmed, selfLoops, duplicates: kept - edges };
+}
+
+/** Closes the gaps that repeated targets leave in sorted rows, in place; returns the number of edges that stay. */
+function dropRepeats(nodes: number, offsets: Uint32Array, rows: Uint32Array): number {
+  let write = 0;
+  let start = 0;
+  for (let node = 0; node < nodes; node++) {
+    const end = offsets[node + 1];
+    const rowStart = write;
+    for (let i = start; i < end; i++) {
+      if (write === rowStart || rows[write - 1] !== rows[i]) rows[write++] = rows[i];
+    }
+    start = end;
+    offsets[node + 1] = write;
+  }
+  return write;
+}
+
+/** The graph of followers: v's row lists, sorted, the accounts that follow v. */
+export function reverseGraph(g: FollowGraph): FollowGraph {
+  const offsets = new Uint32Array(g.nodes + 1);
+  for (let i = 0; i < g.edges; i++) offsets[g.targets[i] + 1]++;
+  for (let node = 0; node < g.nodes; node++) offsets[node + 1] += offsets[node];
+  const cursor = offsets.slice();
+  const targets = new Uint32Array(g.edges);
+  for (let node = 0; node < g.nodes; node++) {
+    for (let i = g.offsets[node]; i < g.offsets[node + 1]; i++) targets[cursor[g.targets[i]]++] = node;
+  }
+  return { nodes: g.nodes, edges: g.edges, offsets, targets };
+}
+
+/**
+ * The simple undirected graph behind a follow graph: each pair that follows in either direction or both is one edge of
+ * weight one, listed in both rows. `edges` counts row entries, so it is twice the number of undirected edges.
+ */
+export function undirected(g: FollowGraph, reversed: FollowGraph = reverseGraph(g)): FollowGraph {
+  const offsets = new Uint32Array(g.nodes + 1);
+  let edges = 0;
+  for (let node = 0; node < g.nodes; node++) {
+    edges += mergeRows(g, reversed, node, null, 0);
+    offsets[node + 1] = edges;
+  }
+  const targets = new Uint32Array(edges);
+  for (let node = 0; node < g.nodes; node++) mergeRows(g, reversed, node, targets, offsets[node]);
+  return { nodes: g.nodes, edges, offsets, targets };
+}
+
+/** Merges the two sorted rows of one node into `out` (or only counts, when there is none). */
+function mergeRows(
+  a: FollowGraph,
+  b: FollowGraph,
+  node: number,
+  out: Uint32Array | null,
+  at: number,
+): number {
+  let i = a.offsets[node];
+  let j = b.offsets[node];
+  const endA = a.offsets[node + 1];
+  const endB = b.offsets[node + 1];
+  let size = 0;
+  while (i < endA || j < endB) {
+    const x = i < endA ? a.targets[i] : 4294967296;
+    const y = j < endB ? b.targets[j] : 4294967296;
+    if (x <= y) i++;
+    if (y <= x) j++;
+    if (out) out[at + size] = Math.min(x, y);
+    size++;
+  }
+  return size;
+}
+
+/** Number of followers of each account. */
+export function followerCounts(g: FollowGraph): Uint32Array {
+  const counts = new Uint32Array(g.nodes);
+  for (let i = 0; i < g.edges; i++) counts[g.targets[i]]++;
+  return counts;
+}

@@ -1,0 +1,21 @@
+export { type Balances, type EvaluateOptions, type Evaluation, evaluate, sampleReaders } from './evaluate.ts';
+export { negLn } from './fixed-log.ts';
+export { moved } from './moved.ts';
+export { type PlaceProgress, place } from './place.ts';
+export { type Plan, type PlanProblem, planRelays } from './plan.ts';
+export {
+  type Effort,
+  type HubPolicy,
+  InfeasiblePlacementError,
+  InvalidProblemError,
+  type MemberCapacity,
+  noGroup,
+  type PlacedGroup,
+  type Placement,
+  type PlacementMember,
+  type PlacementProblem,
+  type PreviousPlacement,
+  type Shortfall,
+} from './problem.ts';
+export { rendezvous, type WeightedMember, weightMax } from './rendezvous.ts';
+export { placeSlots, SLOTS, slotOf } from './slots.ts';

@@ -1,0 +1,63 @@
+import { type CopyLists, noMember } from './copy-lists.ts';
+import type { PlacementProblem, Shortfall } from './problem.ts';
+
+/** Share of a member's copies that pins may claim, in thousandths; pins past it are soft. */
+const pinQuota = 750;
+
+/**
+ * Puts the members that accounts named first in their rows, in the order named, and marks those accounts as pinned.
+ * A pin is hard while the member has quota left; it is soft, and counted, when its quota is used up, when the member is
+ * not usable or denies the account, and past `copies` names.
+ * @returns the accounts with at least one hard pin
+ */
+export function applyPins(
+  problem: PlacementProblem,
+  lists: CopyLists,
+  usable: readonly number[],
+  shares: Float64Array,
+  allows: (member: number, account: number) => boolean,
+  shortfalls: Shortfall[],
+): Set<number> {
+  const pinned = new Set<number>();
+  if (!problem.pins) return pinned;
+  const isUsable = new Set(usable);
+  const claimed = new Float64Array(shares.length);
+  let soft = 0;
+  const accounts = [...problem.pins.keys()].sort((a, b) => a - b);
+  for (const account of accounts) {
+    if (account >= lists.accounts) continue;
+    const hard: number[] = [];
+    for (const member of problem.pins.get(account) ?? []) {
+      if (hard.length === lists.copies || hard.includes(member)) continue;
+      const quota = Math.ceil((shares[member] * pinQuota) / 1000);
+      if (!isUsable.has(member) || !allows(member, account) || claimed[member] >= quota) continue;
+      claimed[member]++;
+      hard.push(member);
+    }
+    const wanted = Math.min(lists.copies, new Set(problem.pins.get(account)).size);
+    if (hard.length < wanted) soft++;
+    if (hard.length > 0) {
+      pinned.add(account);
+      putFirst(lists, account, hard);
+    }
+  }
+  if (soft > 0) {
+    const detail = `${soft} pinned accounts name members that are unusable, deny them, or are past their quota of pins`;
+    shortfalls.push({ constraint: 'pins', accounts: soft, detail });
+  }
+  return pinned;
+}
+
+/** Pinned members first, then what the row had, in its order. */
+function putFirst(lists: CopyLists, account: number, hard: readonly number[]): void {
+  const start = account * lists.copies;
+  const row = [...hard];
+  for (let copy = 0; copy < lists.copies; copy++) {
+    const member = lists.writes[start + copy];
+    if (member !== noMember && !row.includes(member)) row.push(member);
+  }
+  for (let copy = 0; copy < lists.copies; copy++) lists.writes[start + copy] = row[copy] ?? noMember;
+  const reads = lists.reads.get(account)?.filter((member) => !row.slice(0, lists.copies).includes(member));
+  if (reads && reads.length > 0) lists.reads.set(account, reads);
+  else lists.reads.delete(account);
+}

@@ -1,0 +1,192 @@
+import { negLn } from './fixed-log.ts';
+import { mix32 } from './mix.ts';
+
+export interface PlanProblem {
+  /** number of keys; they are 0 .. keys−1 */
+  keys: number;
+  /** the members that hold a key, master first; empty when nobody does. Must answer the same when asked again */
+  holders: (key: number) => readonly number[];
+  /** most relays to open; the keys beyond are returned in `uncovered` */
+  maxRelays?: number;
+  /** read each key from that many of its holders, where it has as many (1 by default) */
+  copies?: number;
+  /** who reads: decides among relays of equal gain, so that readers spread (0 by default) */
+  seed?: number;
+  /** published price of a member, a positive whole number up to 2²⁴; lower is chosen among equals. All equal by default */
+  prices?: ArrayLike<number>;
+}
+
+export interface Plan {
+  /** in the order in which they pay; `keys` ascending within a relay */
+  relays: { member: number; keys: number[] }[];
+  /** keys that are read from nobody, or from fewer holders than asked because of `maxRelays` */
+  uncovered: number[];
+}
+
+/**
+ * Which relays to open so that every key is read from one of its holders (or `copies` of them): greedy set cover
+ * (Johnson 1974; within ln n of the fewest), the relay that serves most unserved keys first; among equals the least
+ * price × −ln(hash(reader, relay)), which shares readers among equals in inverse proportion to price. Relays that
+ * later choices made redundant are dropped again.
+ *
+ * O(keys × holders + relays × members): counts per member are kept up to date as keys are served.
+ */
+export function planRelays(problem: PlanProblem): Plan {
+  const { keys, holders } = problem;
+  const copies = problem.copies ?? 1;
+  const maxRelays = problem.maxRelays ?? Number.POSITIVE_INFINITY;
+  const index = indexHolders(keys, holders);
+  const { starts, heldBy, members } = index;
+  const needs = new Uint8Array(keys);
+  const gain = new Int32Array(members);
+  for (let key = 0; key < keys; key++) {
+    const held = starts[key + 1] - starts[key];
+    needs[key] = Math.min(copies, held, 255);
+    for (let i = starts[key]; i < starts[key + 1]; i++) gain[heldBy[i]]++;
+  }
+  const keysOf = invert(index, keys);
+  const opened: number[] = [];
+  const isOpen = new Uint8Array(members);
+  while (opened.length < maxRelays) {
+    const best = bestRelay(gain, problem.seed ?? 0, problem.prices);
+    if (best < 0) break;
+    opened.push(best);
+    isOpen[best] = 1;
+    gain[best] = 0;
+    for (let i = keysOf.starts[best]; i < keysOf.starts[best + 1]; i++) {
+      const key = keysOf.keys[i];
+      if (needs[key] === 0 || --needs[key] > 0) continue;
+      for (let j = starts[key]; j < starts[key + 1]; j++) if (!isOpen[heldBy[j]]) gain[heldBy[j]]--;
+    }
+  }
+  dropRedundant(opened, isOpen, index, keysOf, copies);
+  return readFrom(opened, index, keys, copies);
+}
+
+interface HolderIndex {
+  /** rows of holders by key */
+  starts: Uint32Array;
+  heldBy: Uint16Array;
+  /** one more than the largest member index seen */
+  members: number;
+}
+
+interface KeyIndex {
+  starts: Uint32Array;
+  keys: Uint32Array;
+}
+
+function indexHolders(keys: number, holders: PlanProblem['holders']): HolderIndex {
+  const starts = new Uint32Array(keys + 1);
+  let heldBy = new Uint16Array(keys * 4 + 16);
+  let size = 0;
+  let members = 0;
+  for (let key = 0; key < keys; key++) {
+    const list = holders(key);
+    if (size + list.length > heldBy.length) {
+      const larger = new Uint16Array(Math.max(heldBy.length * 2, size + list.length));
+      larger.set(heldBy);
+      heldBy = larger;
+    }
+    for (let i = 0; i < list.length; i++) {
+      const member = list[i];
+      heldBy[size++] = member;
+      if (member >= members) members = member + 1;
+    }
+    starts[key + 1] = size;
+  }
+  return { starts, heldBy, members };
+}
+
+function invert(index: HolderIndex, keys: number): KeyIndex {
+  const starts = new Uint32Array(index.members + 1);
+  const size = index.starts[keys];
+  for (let i = 0; i < size; i++) starts[index.heldBy[i] + 1]++;
+  for (let member = 0; member < index.members; member++) starts[member + 1] += starts[member];
+  const cursor = starts.slice();
+  const byMember = new Uint32Array(size);
+  for (let key = 0; key < keys; key++) {
+    for (let i = index.starts[key]; i < index.starts[key + 1]; i++) byMember[cursor[index.heldBy[i]]++] = key;
+  }
+  return { starts, keys: byMember };
+}
+
+/** The member of most gain, or −1 when none gains anything. */
+function bestRelay(gain: Int32Array, seed: number, prices: ArrayLike<number> | undefined): number {
+  let best = -1;
+  let most = 0;
+  let bestScore = -1;
+  for (let member = 0; member < gain.length; member++) {
+    if (gain[member] < most || gain[member] === 0) continue;
+    if (gain[member] > most) {
+      most = gain[member];
+      best = member;
+      bestScore = -1;
+      continue;
+    }
+    if (bestScore < 0) bestScore = tieScore(seed, best, prices);
+    const score = tieScore(seed, member, prices);
+    if (score < bestScore) {
+      best = member;
+      bestScore = score;
+    }
+  }
+  return best;
+}
+
+/** price × −ln(hash(reader, relay)): the least wins a tie. */
+export function tieScore(seed: number, member: number, prices: ArrayLike<number> | undefined): number {
+  return (prices ? prices[member] : 1) * negLn(mix32(seed, member));
+}
+
+/** Closes, last opened first, each relay without which every key keeps as many open holders as it needs. */
+function dropRedundant(
+  opened: number[],
+  isOpen: Uint8Array,
+  index: HolderIndex,
+  keysOf: KeyIndex,
+  copies: number,
+): void {
+  const open = new Uint16Array(index.starts.length - 1);
+  for (const member of opened) {
+    for (let i = keysOf.starts[member]; i < keysOf.starts[member + 1]; i++) open[keysOf.keys[i]]++;
+  }
+  for (let at = opened.length - 2; at >= 0; at--) {
+    const member = opened[at];
+    let redundant = true;
+    for (let i = keysOf.starts[member]; redundant && i < keysOf.starts[member + 1]; i++) {
+      const key = keysOf.keys[i];
+      // A key below its need already is in `uncovered` either way, but one holder fewer would be a loss.
+      redundant = open[key] > Math.min(copies, index.starts[key + 1] - index.starts[key]);
+    }
+    if (!redundant) continue;
+    for (let i = keysOf.starts[member]; i < keysOf.starts[member + 1]; i++) open[keysOf.keys[i]]--;
+    isOpen[member] = 0;
+    opened.splice(at, 1);
+  }
+}
+
+/** Each key is read from the open holders that were opened first. */
+function readFrom(opened: readonly number[], index: HolderIndex, keys: number, copies: number): Plan {
+  const relays = opened.map((member) => ({ member, keys: [] as number[] }));
+  const position = new Int32Array(index.members).fill(-1);
+  opened.forEach((member, at) => {
+    position[member] = at;
+  });
+  const uncovered: number[] = [];
+  const open: number[] = [];
+  for (let key = 0; key < keys; key++) {
+    open.length = 0;
+    const start = index.starts[key];
+    const end = index.starts[key + 1];
+    for (let i = start; i < end; i++) {
+      const at = position[index.heldBy[i]];
+      if (at >= 0) open.push(at);
+    }
+    const needed = Math.min(copies, end - start);
+    if (open.length > needed) open.sort((a, b) => a - b);
+    if (open.length < needed || needed === 0) uncovered.push(key);
+    for (let i = 0; i < open.length && i < needed; i++) relays[open[i]].keys.push(key);
+  }
+  return { relays, uncovered };
+}

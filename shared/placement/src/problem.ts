@@ -1,0 +1,147 @@
+import type { FollowGraph } from '@covey/graph';
+
+/** A relay that can be given accounts. Capacities are relative numbers: what counts is each one's share of the sum. */
+export interface PlacementMember {
+  id: string;
+  /** the failure domain; the member itself where none is declared */
+  operator?: string;
+  capacity?: MemberCapacity;
+  /** gets nothing, and gives up what it holds */
+  draining?: boolean;
+  /** accounts that its operator refuses */
+  denied?: (account: number) => boolean;
+}
+
+export interface MemberCapacity {
+  copies: number;
+  connections: number;
+  reads: number;
+}
+
+export type HubPolicy = 'adaptive' | 'together' | 'spread';
+export type Effort = 'quick' | 'normal' | 'long';
+
+export interface PlacementProblem {
+  graph: FollowGraph;
+  communityOf: Uint32Array;
+  members: readonly PlacementMember[];
+  /** write copies of each account: one master and copies − 1 replicas */
+  copies: number;
+  /** read copies beyond that, as a share of all write copies: 0.1 is 10 % */
+  extraCopies: number;
+  hubs: HubPolicy;
+  /** account → indexes of the members it named, master first */
+  pins?: ReadonlyMap<number, readonly number[]>;
+  /** warm start */
+  previous?: PreviousPlacement;
+  seed: number;
+  /** how long to search; `normal` by default */
+  effort?: Effort;
+  /** accept accounts that too few members allow (they are reported) instead of throwing */
+  allowShortfall?: boolean;
+}
+
+/** An earlier placement of the same accounts (newer accounts come after them). */
+export interface PreviousPlacement {
+  groupOf: Uint32Array;
+  groups: readonly Pick<PlacedGroup, 'members' | 'copies'>[];
+  /** ids behind its member indexes; those of the problem, in the same order, where left out */
+  members?: readonly string[];
+}
+
+/** Accounts that share one ordered list of members. */
+export interface PlacedGroup {
+  /** indexes into the problem's members: master, replicas by seniority, then read copies */
+  members: readonly number[];
+  /** how many of them, from the front, take writes */
+  copies: number;
+  /** has read copies, or holds an account that hub policy placed */
+  hub: boolean;
+  pinned: boolean;
+  accounts: number;
+}
+
+export interface Placement {
+  /** account → group; `noGroup` for an account that nobody may hold */
+  groupOf: Uint32Array;
+  groups: PlacedGroup[];
+  /** wishes that could not be kept, in counts; empty when all were */
+  shortfalls: Shortfall[];
+}
+
+export const noGroup = 0xffffffff;
+
+export interface Shortfall {
+  constraint: 'operators' | 'copies' | 'denied' | 'pins';
+  /** accounts concerned */
+  accounts: number;
+  detail: string;
+}
+
+/** No placement keeps a hard constraint: which one, what it needs and what there is. */
+export class InfeasiblePlacementError extends Error {
+  override name = 'InfeasiblePlacementError';
+  readonly constraint: string;
+  readonly needed: number;
+  readonly available: number;
+
+  constructor(constraint: string, needed: number, available: number, message: string) {
+    super(message);
+    this.constraint = constraint;
+    this.needed = needed;
+    this.available = available;
+  }
+}
+
+/** A problem that contradicts itself: sizes that do not match, numbers out of range. */
+export class InvalidProblemError extends Error {
+  override name = 'InvalidProblemError';
+}
+
+export const membersMax = 65535;
+
+/**
+ * Checks a problem before any work.
+ * @returns indexes of the members that may get accounts
+ * @throws InvalidProblemError, InfeasiblePlacementError
+ */
+export function usableMembers(problem: PlacementProblem): number[] {
+  const { graph, members, copies, extraCopies } = problem;
+  if (!Number.isInteger(copies) || copies < 1)
+    throw new InvalidProblemError(`copies is ${copies}, not 1 or more`);
+  if (!(extraCopies >= 0) || !Number.isFinite(extraCopies)) {
+    throw new InvalidProblemError(`extraCopies is ${extraCopies}, not 0 or more`);
+  }
+  if (members.length > membersMax) throw new InvalidProblemError(`more than ${membersMax} members`);
+  if (problem.communityOf.length !== graph.nodes) {
+    throw new InvalidProblemError(
+      `communityOf has ${problem.communityOf.length} entries for ${graph.nodes} accounts`,
+    );
+  }
+  const seen = new Set<string>();
+  for (const member of members) {
+    if (seen.has(member.id)) throw new InvalidProblemError(`two members have the id ${member.id}`);
+    seen.add(member.id);
+    for (const [name, value] of Object.entries(member.capacity ?? {})) {
+      if (!(value >= 0) || !Number.isFinite(value)) {
+        throw new InvalidProblemError(`member ${member.id} declares ${name} capacity ${value}`);
+      }
+    }
+  }
+  const usable: number[] = [];
+  members.forEach((member, index) => {
+    if (!member.draining && (member.capacity?.copies ?? 1) > 0) usable.push(index);
+  });
+  if (usable.length < copies) {
+    const off = members.length - usable.length;
+    throw new InfeasiblePlacementError(
+      'members',
+      copies,
+      usable.length,
+      `${copies} copies need ${copies} usable members and there are ${usable.length}` +
+        (off > 0 ? ` (${off} more are draining or without capacity)` : '') +
+        `: ${copies - usable.length} short. Add members or ask for fewer copies.`,
+    );
+  }
+  return usable;
+}
