@@ -1,1 +1,4 @@
-export {};
+export { connectNats, NatsLink, type NatsOptions } from './link.ts';
+export { type CurrentTable, TableCache } from './table-cache.ts';
+export { type Refusal, TableFollower, type TableFollowerOptions } from './table-follower.ts';
+export { type Publication, TablePublisher } from './table-publisher.ts';

@@ -1,0 +1,117 @@
+import { readFileSync } from 'node:fs';
+import { inboxPrefix } from '@covey/protocol';
+import {
+  type Authenticator,
+  connect,
+  credsAuthenticator,
+  type NatsConnection,
+  nkeyAuthenticator,
+} from '@nats-io/transport-node';
+
+export interface NatsOptions {
+  /** One server or several, separated by commas. */
+  url: string;
+  /** Who connects: a member's public key, `coordinator` or `api`; decides the inbox that it may subscribe to. */
+  user: string;
+  /** File with the nkey seed of that user. */
+  nkeyFile?: string | undefined;
+  /** File with NATS credentials (JWT and seed), for servers that are run with accounts. */
+  credsFile?: string | undefined;
+}
+
+function authenticator({ nkeyFile, credsFile }: NatsOptions): Authenticator | undefined {
+  if (credsFile) return credsAuthenticator(readFileSync(credsFile));
+  if (nkeyFile) return nkeyAuthenticator(new TextEncoder().encode(readFileSync(nkeyFile, 'utf8').trim()));
+  return undefined;
+}
+
+/** A connection to NATS, kept for ever: waits for the first connect, and reconnects with jitter without giving up. */
+export async function connectNats(options: NatsOptions): Promise<NatsConnection> {
+  const auth = authenticator(options);
+  return await connect({
+    servers: options.url.split(',').map((server) => server.trim()),
+    name: `covey ${options.user.slice(0, 16)}`,
+    inboxPrefix: inboxPrefix(options.user),
+    waitOnFirstConnect: true,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 500,
+    reconnectJitter: 500,
+    pingInterval: 10_000,
+    maxPingOut: 2,
+    // A server that was restarted with other users may answer "authorization violation" once: keep trying.
+    ignoreAuthErrorAbort: true,
+    ...(auth ? { authenticator: auth } : {}),
+  });
+}
+
+/**
+ * NATS for a service that must start, and go on, without it: `connection` is set while connected, and what is published
+ * meanwhile is dropped. Listeners hear of every connect, the first and all later ones.
+ */
+export class NatsLink {
+  #connection: NatsConnection | undefined;
+  #connected = false;
+  #closed = false;
+  readonly #listeners = new Set<(connection: NatsConnection) => void>();
+  readonly #opening: Promise<void>;
+
+  constructor(options: NatsOptions) {
+    this.#opening = this.#open(options);
+  }
+
+  async #open(options: NatsOptions): Promise<void> {
+    const connection = await connectNats(options);
+    if (this.#closed) return await connection.close();
+    this.#connection = connection;
+    this.#setConnected();
+    void this.#watch(connection);
+  }
+
+  async #watch(connection: NatsConnection): Promise<void> {
+    for await (const status of connection.status()) {
+      if (status.type === 'disconnect') this.#connected = false;
+      else if (status.type === 'reconnect') this.#setConnected();
+    }
+  }
+
+  #setConnected(): void {
+    this.#connected = true;
+    for (const listener of this.#listeners) listener(this.#connection!);
+  }
+
+  /** The connection while it stands. */
+  get connection(): NatsConnection | undefined {
+    return this.#connected ? this.#connection : undefined;
+  }
+
+  /** Calls `listener` on every connect from now on, and at once when connected already. Returns how to stop it. */
+  onConnect(listener: (connection: NatsConnection) => void): () => void {
+    this.#listeners.add(listener);
+    if (this.connection) listener(this.connection);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Publishes JSON on core NATS. False when not connected: the message is dropped, as nobody would hear it. */
+  publish(subject: string, message: unknown): boolean {
+    const { connection } = this;
+    if (!connection) return false;
+    connection.publish(subject, JSON.stringify(message));
+    return true;
+  }
+
+  /** Sends what is waiting, for a second at most, and closes. A first connect that never came is given up. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#listeners.clear();
+    const connection = this.#connection;
+    if (!connection) {
+      void this.#opening.catch(() => {});
+      return;
+    }
+    await Promise.race([
+      connection.flush().catch(() => {}),
+      new Promise((resolve) => setTimeout(resolve, 1000).unref()),
+    ]);
+    await connection.close();
+  }
+}
