@@ -23,6 +23,8 @@ export const epochs: Migration = {
       manifest_id text not null unique,
       root text not null,
       inputs text not null,
+      -- Digest of graph, members, pins and options alone: the same as the last epoch's means nothing to place.
+      snapshot text not null,
       accounts integer not null,
       follows bigint not null,
       communities integer not null,

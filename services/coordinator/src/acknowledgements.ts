@@ -1,0 +1,93 @@
+import type { NatsLink } from '@covey/nats';
+import { type Ack, readAck, subjectsOf } from '@covey/protocol';
+import type { Subscription } from '@nats-io/transport-node';
+
+export interface AcknowledgementsOptions {
+  link: NatsLink;
+  cluster: string;
+  /** Ids of the members whose word counts. */
+  members: readonly string[];
+  nowMs: () => number;
+  log: { info(fields: object, text: string): void; warn(fields: object, text: string): void };
+}
+
+/** Hears which epoch each member applies, or why it refuses one. Keeps one entry a member, nothing else. */
+export class Acknowledgements {
+  readonly #options: AcknowledgementsOptions;
+  readonly #applied = new Map<string, number>();
+  #subscription: Subscription | undefined;
+  #stopListening: (() => void) | undefined;
+  #published: { epoch: number; atMs: number; done: boolean } | undefined;
+  /** Milliseconds from publishing to the last member's acknowledgement, of the newest epoch that all applied. */
+  lastAppliedMs: number | undefined;
+
+  constructor(options: AcknowledgementsOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#stopListening = this.#options.link.onConnect((connection) => {
+      this.#subscription?.unsubscribe();
+      this.#subscription = connection.subscribe(subjectsOf(this.#options.cluster).acks, {
+        callback: (error, message) => {
+          if (error) return;
+          try {
+            this.#take(readAck(message.data), message.subject);
+          } catch (cause) {
+            this.#options.log.warn(
+              { error: String(cause), subject: message.subject },
+              'an acknowledgement is malformed',
+            );
+          }
+        },
+      });
+    });
+  }
+
+  stop(): void {
+    this.#stopListening?.();
+    this.#subscription?.unsubscribe();
+  }
+
+  /** The clock for `epoch` starts. */
+  published(epoch: number): void {
+    if (this.#published?.epoch === epoch) return;
+    this.#published = { epoch, atMs: this.#options.nowMs(), done: false };
+    this.#check();
+  }
+
+  /** How many members apply `epoch`. */
+  appliedBy(epoch: number): number {
+    return [...this.#applied.values()].filter((applied) => applied === epoch).length;
+  }
+
+  #take(ack: Ack, subject: string): void {
+    // The server lets a member publish under its own id alone, so the subject says who speaks.
+    if (
+      subject !== subjectsOf(this.#options.cluster).ack(ack.member) ||
+      !this.#options.members.includes(ack.member)
+    )
+      return;
+    if (ack.error) {
+      this.#options.log.warn(
+        { member: ack.member, epoch: ack.epoch, error: ack.error.slice(0, 200) },
+        'a member refused an epoch',
+      );
+      return;
+    }
+    this.#applied.set(ack.member, ack.epoch);
+    this.#check();
+  }
+
+  #check(): void {
+    const published = this.#published;
+    if (!published || published.done || this.appliedBy(published.epoch) < this.#options.members.length)
+      return;
+    published.done = true;
+    this.lastAppliedMs = Math.round(this.#options.nowMs() - published.atMs);
+    this.#options.log.info(
+      { epoch: published.epoch, ms: this.lastAppliedMs, members: this.#options.members.length },
+      'all members apply the epoch',
+    );
+  }
+}

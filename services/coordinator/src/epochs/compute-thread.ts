@@ -1,0 +1,65 @@
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { type ComputedEpoch, computeEpoch } from './compute-epoch.ts';
+import type { EpochInputs } from './inputs.ts';
+import { type EpochReport, reportEpoch } from './report.ts';
+
+export interface ThreadResult {
+  computed: Omit<ComputedEpoch, 'placement' | 'communityOf'>;
+  report: EpochReport;
+}
+
+type Message =
+  | { type: 'phase'; phase: string; done: number; total: number }
+  | { type: 'result'; result: ThreadResult }
+  | { type: 'error'; name: string; message: string };
+
+/** The placement of an epoch failed; `message` says which constraint, and what to do. */
+export class PlacementFailedError extends Error {
+  override name = 'PlacementFailedError';
+}
+
+/**
+ * Computes an epoch on a thread of its own, so that the coordinator goes on renewing its lease and answering.
+ * @throws PlacementFailedError
+ */
+export async function computeOnThread(
+  inputs: EpochInputs,
+  onPhase: (phase: string, done: number, total: number) => void,
+): Promise<ThreadResult> {
+  const worker = new Worker(new URL(import.meta.url), { workerData: inputs });
+  try {
+    return await new Promise((resolve, reject) => {
+      worker.on('message', (message: Message) => {
+        if (message.type === 'phase') onPhase(message.phase, message.done, message.total);
+        else if (message.type === 'result') resolve(message.result);
+        else reject(new PlacementFailedError(`${message.name}: ${message.message}`));
+      });
+      worker.on('error', reject);
+      worker.on('exit', (code) =>
+        reject(new PlacementFailedError(`the placement thread ended with code ${code}`)),
+      );
+    });
+  } finally {
+    await worker.terminate();
+  }
+}
+
+if (!isMainThread && parentPort) {
+  const post = (message: Message) => parentPort!.postMessage(message);
+  try {
+    const inputs = workerData as EpochInputs;
+    const { placement, communityOf, ...computed } = computeEpoch(
+      inputs,
+      () => performance.now(),
+      (phase, done, total) => post({ type: 'phase', phase, done, total }),
+    );
+    const report = reportEpoch(
+      inputs.graph,
+      { communityOf, communities: computed.communities, placement },
+      inputs.members,
+    );
+    post({ type: 'result', result: { computed, report } });
+  } catch (error) {
+    post({ type: 'error', name: (error as Error).name, message: (error as Error).message });
+  }
+}

@@ -1,0 +1,164 @@
+import { type BuiltGraph, buildGraph } from '@covey/graph';
+import type { NostrEvent } from '@covey/nostr';
+import type { Sql } from '@covey/postgres';
+import { PlacementTable, signManifest, type TableMember } from '@covey/table';
+import type { CoordinatorKeys } from '../config.ts';
+import { loadFollowGraph, loadRelayLists } from '../ingest/index.ts';
+import { computeOnThread } from './compute-thread.ts';
+import { commitEpoch, lastEpoch, tableOf } from './epoch-store.ts';
+import { type EpochInputs, inputsDigest, memberOrder, type PlacementOptions } from './inputs.ts';
+import { pinsOf } from './pins.ts';
+
+/** How long moves of an epoch may start. */
+const MOVES_SECONDS = 24 * 3600;
+
+export interface RunEpochOptions {
+  sql: Sql;
+  cluster: string;
+  fence: number;
+  keys: CoordinatorKeys;
+  members: readonly TableMember[];
+  placement: PlacementOptions;
+  reason: string;
+  /** Make an epoch even when nothing has changed. */
+  force: boolean;
+  /** Unix milliseconds. */
+  nowMs: () => number;
+  onPhase: (phase: string, done: number, total: number) => void;
+}
+
+export type EpochOutcome =
+  | { changed: false; epoch: number }
+  | {
+      changed: true;
+      epoch: number;
+      root: string;
+      counts: { accounts: number; follows: number; communities: number; groups: number; moved: number };
+      modularity: number;
+      tableBytes: number;
+      deltaBytes: number | null;
+      ms: Record<string, number>;
+    };
+
+/**
+ * Makes the next epoch: load, compute, sign, commit. Publishing is the outbox's business.
+ * @throws PlacementFailedError, FencedError
+ */
+export async function runEpoch(options: RunEpochOptions): Promise<EpochOutcome> {
+  const { sql, cluster, keys, nowMs, onPhase } = options;
+  const startedMs = nowMs();
+  onPhase('load', 0, 1);
+  const last = await lastEpoch(sql);
+  const previousBytes = last && (await tableOf(sql, last.epoch));
+  const previous = previousBytes && new PlacementTable(previousBytes);
+  const loaded = await loadFollowGraph(sql);
+  const accounts = loaded.pubkeys.length / 32;
+  const { graph }: BuiltGraph = buildGraph(accounts, loaded.sources, loaded.targets);
+  const members = memberOrder(previous?.members ?? [], options.members);
+  const pins = pinsOf(await loadRelayLists(sql), loaded.pubkeys, members);
+  const base: EpochInputs = {
+    cluster,
+    epoch: (last?.epoch ?? 0) + 1,
+    createdAt: Math.floor(startedMs / 1000),
+    pubkeys: loaded.pubkeys,
+    graph,
+    members,
+    pins,
+    options: options.placement,
+  };
+  const snapshot = inputsDigest(base);
+  const loadMs = Math.round(nowMs() - startedMs);
+  if (last && last.snapshot === snapshot && !options.force) return { changed: false, epoch: last.epoch };
+
+  const inputs = { ...base, previous: previousBytes, previousRoot: last?.root };
+  const { computed, report } = await computeOnThread(inputs, onPhase);
+  const ms: Record<string, number> = { load: loadMs, ...computed.ms };
+  const counts = {
+    accounts,
+    follows: graph.edges,
+    communities: computed.communities,
+    groups: computed.groups,
+    moved: computed.moved.accounts,
+  };
+  onPhase('sign', 0, 1);
+  const manifest: NostrEvent = signManifest(
+    {
+      cluster,
+      epoch: inputs.epoch,
+      previous: last?.manifestId ?? null,
+      createdAt: inputs.createdAt,
+      root: computed.root,
+      tableBytes: computed.table.length,
+      inputs: computed.inputs,
+      movesUntil: inputs.createdAt + MOVES_SECONDS,
+      members,
+      counts,
+    },
+    keys.pubkey,
+    keys.secretKey,
+    keys.certificate,
+  );
+  onPhase('commit', 0, 1);
+  const commitStartedMs = nowMs();
+  const named = await nameAccounts(sql, report.communities, loaded.pubkeys);
+  await commitEpoch(sql, {
+    epoch: inputs.epoch,
+    root: computed.root,
+    manifestId: manifest.id,
+    snapshot,
+    fence: options.fence,
+    createdAt: inputs.createdAt,
+    reason: options.reason,
+    manifest,
+    inputs: computed.inputs,
+    counts,
+    table: computed.table,
+    delta: computed.delta,
+    report: {
+      ...report,
+      communities: named as never,
+      moved: computed.moved,
+      modularity: computed.modularity,
+      ms,
+    },
+  });
+  ms['commit'] = Math.round(nowMs() - commitStartedMs);
+  ms['total'] = Math.round(nowMs() - startedMs);
+  return {
+    changed: true,
+    epoch: inputs.epoch,
+    root: computed.root,
+    counts,
+    modularity: computed.modularity,
+    tableBytes: computed.table.length,
+    deltaBytes: computed.delta?.length ?? null,
+    ms,
+  };
+}
+
+type ReportedCommunity = { top: { account: number; followers: number }[] };
+
+/** Puts public keys and names in place of account numbers, and names each community after its most followed account. */
+async function nameAccounts(
+  sql: Sql,
+  communities: readonly ReportedCommunity[],
+  pubkeys: Uint8Array,
+): Promise<object[]> {
+  const hexOf = (account: number) =>
+    Buffer.from(pubkeys.subarray(account * 32, account * 32 + 32)).toString('hex');
+  const wanted = [...new Set(communities.flatMap(({ top }) => top.map(({ account }) => account)))];
+  const keys = wanted.map((account) => Buffer.from(pubkeys.subarray(account * 32, account * 32 + 32)));
+  const rows =
+    keys.length === 0
+      ? []
+      : await sql<{ pubkey: Uint8Array; name: string }[]>`
+          select pubkey, name from accounts where name is not null and pubkey in ${sql(keys as never)}`;
+  const names = new Map(rows.map(({ pubkey, name }) => [Buffer.from(pubkey).toString('hex'), name]));
+  return communities.map((community) => {
+    const top = community.top.map(({ account, followers }) => {
+      const pubkey = hexOf(account);
+      return { pubkey, name: names.get(pubkey) ?? null, followers };
+    });
+    return { ...community, label: top.find(({ name }) => name)?.name ?? null, top };
+  });
+}

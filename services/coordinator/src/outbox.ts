@@ -1,0 +1,91 @@
+import { type NatsLink, TablePublisher } from '@covey/nats';
+import type { Sql } from '@covey/postgres';
+import { nextInOutbox, removeFromOutbox, republishLast } from './epochs/epoch-store.ts';
+
+const RETRY_MS = 5_000;
+
+export interface OutboxOptions {
+  sql: Sql;
+  link: NatsLink;
+  cluster: string;
+  /** Whether this coordinator leads right now. */
+  leads: () => boolean;
+  onPublished: (epoch: number) => void;
+  log: { info(fields: object, text: string): void; warn(fields: object, text: string): void };
+}
+
+/**
+ * Carries committed epochs from PostgreSQL to NATS, oldest first, only while this coordinator leads. An epoch leaves the
+ * outbox once JetStream has stored all of it, so that a crash in between publishes it again. On every connect the last
+ * epoch is published anew, in case the server lost its streams; members that have it take no notice.
+ */
+export class Outbox {
+  readonly #options: OutboxOptions;
+  #working: Promise<void> | undefined;
+  #again = false;
+  #timer: NodeJS.Timeout | undefined;
+  #stopListening: (() => void) | undefined;
+  #fresh = true;
+  #stopped = false;
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#stopListening = this.#options.link.onConnect(() => {
+      this.#fresh = true;
+      this.wake();
+    });
+  }
+
+  /** Something may be waiting: call after a commit and after taking the lead. */
+  wake(): void {
+    this.#again = true;
+    if (this.#stopped) return;
+    clearTimeout(this.#timer);
+    this.#working ??= this.#drain().finally(() => {
+      this.#working = undefined;
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    this.#stopListening?.();
+    await this.#working;
+  }
+
+  async #drain(): Promise<void> {
+    const { sql, link, cluster, leads, onPublished, log } = this.#options;
+    try {
+      while (this.#again && !this.#stopped) {
+        this.#again = false;
+        const { connection } = link;
+        if (!connection || !leads()) return;
+        const publisher = new TablePublisher(connection, cluster);
+        if (this.#fresh) {
+          await publisher.prepare();
+          await republishLast(sql);
+          this.#fresh = false;
+        }
+        for (
+          let item = await nextInOutbox(sql);
+          item && leads() && !this.#stopped;
+          item = await nextInOutbox(sql)
+        ) {
+          await publisher.publish(item);
+          await removeFromOutbox(sql, item.epoch);
+          log.info(
+            { epoch: item.epoch, tableBytes: item.snapshot.length, deltaBytes: item.delta?.length ?? null },
+            'epoch published',
+          );
+          onPublished(item.epoch);
+        }
+      }
+    } catch (error) {
+      log.warn({ error: String(error) }, 'publishing failed; it will be tried again');
+      this.#timer = setTimeout(() => this.wake(), RETRY_MS);
+    }
+  }
+}
