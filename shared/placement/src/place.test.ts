@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { buildGraph, detectCommunities, seededRng } from '@covey/graph';
+import fc from 'fast-check';
+import { evaluate } from './evaluate.ts';
+import { moved } from './moved.ts';
+import { place } from './place.ts';
+import { InfeasiblePlacementError, InvalidProblemError, type PlacementProblem } from './problem.ts';
+
+/** A random graph with communities of 20 accounts and a few hubs. */
+function problem(accounts: number, members: number, seed: number, more: Partial<PlacementProblem> = {}) {
+  const rng = seededRng(seed);
+  const sources: number[] = [];
+  const targets: number[] = [];
+  for (let account = 0; account < accounts; account++) {
+    for (let i = 0; i < 8; i++) {
+      const r = rng();
+      const near = Math.floor(account / 20) * 20 + Math.floor(rng() * 20);
+      const target = r < 0.7 ? near : r < 0.85 ? Math.floor(rng() * 5) : Math.floor(rng() * accounts);
+      sources.push(account);
+      targets.push(Math.min(target, accounts - 1));
+    }
+  }
+  const graph = buildGraph(accounts, Uint32Array.from(sources), Uint32Array.from(targets));
+  const { communityOf } = detectCommunities(graph, { engine: 'auto', seed });
+  return {
+    graph,
+    communityOf,
+    members: Array.from({ length: members }, (_, i) => ({ id: `m${i}` })),
+    copies: 3,
+    extraCopies: 0.1,
+    hubs: 'adaptive' as const,
+    seed,
+    effort: 'quick' as const,
+    ...more,
+  };
+}
+
+test('everyone is placed on different members, within the budget, evenly, and the same again', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 300 }),
+      fc.integer({ min: 3, max: 9 }),
+      fc.nat(1000),
+      fc.constantFrom('adaptive' as const, 'together' as const, 'spread' as const),
+      fc.constantFrom(0, 0.1, 1),
+      (accounts, members, seed, hubs, extraCopies) => {
+        const p = problem(accounts, members, seed, { hubs, extraCopies });
+        const placement = place(p);
+        let copies = 0;
+        const counted = new Uint32Array(placement.groups.length);
+        for (let account = 0; account < accounts; account++) {
+          const group = placement.groups[placement.groupOf[account]];
+          counted[placement.groupOf[account]]++;
+          assert.equal(group.copies, 3);
+          assert.equal(new Set(group.members).size, group.members.length);
+          assert.ok(group.members.every((member) => member >= 0 && member < members));
+          copies += group.members.length;
+        }
+        assert.deepEqual(
+          [...counted],
+          placement.groups.map((group) => group.accounts),
+        );
+        assert.ok(copies <= Math.floor(accounts * 3 * (1 + extraCopies)) && copies >= accounts * 3);
+        assert.deepEqual(place(p), placement);
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+test('copies and masters are balanced by capacity', () => {
+  const p = problem(2000, 8, 3, { extraCopies: 0 });
+  const big = p.members.map((member, i) => {
+    const capacity = i === 0 ? 2 : 1;
+    return { ...member, capacity: { copies: capacity, connections: capacity, reads: capacity } };
+  });
+  for (const members of [p.members, big]) {
+    const placement = place({ ...p, members });
+    const figures = evaluate(p.graph, placement, members, { hashSeeds: 1 });
+    assert.ok(figures.copiesBalance <= 1.15, `copies ${figures.copiesBalance}`);
+    assert.ok(figures.masterBalance <= 2, `masters ${figures.masterBalance}`);
+    assert.equal(figures.unplaced, 0);
+    assert.ok(figures.fanout < figures.hash.fanout);
+  }
+});
+
+test('operators are kept apart, or the shortfall is reported', () => {
+  const p = problem(200, 6, 4);
+  const apart = p.members.map((member, i) => ({ ...member, operator: `o${i % 3}` }));
+  const placement = place({ ...p, members: apart });
+  for (const group of placement.groups) {
+    assert.equal(new Set(group.members.slice(0, 3).map((member) => member % 3)).size, 3);
+  }
+  const two = place({ ...p, members: p.members.map((member, i) => ({ ...member, operator: `o${i % 2}` })) });
+  assert.deepEqual(
+    two.shortfalls.map((shortfall) => shortfall.constraint),
+    ['operators'],
+  );
+});
+
+test('pins come first, in their order, up to a quota; draining members and denials hold nothing', () => {
+  const p = problem(300, 6, 5);
+  const pins = new Map([
+    [0, [4, 2]],
+    [1, [5]],
+    [2, [3, 1, 0, 2]],
+  ]);
+  const members = p.members.map((member, i) => ({
+    ...member,
+    ...(i === 5 && { draining: true }),
+    ...(i === 1 && { denied: (account: number) => account >= 100 && account < 200 }),
+  }));
+  const placement = place({ ...p, members, pins });
+  const row = (account: number) => placement.groups[placement.groupOf[account]];
+  assert.deepEqual(row(0).members.slice(0, 2), [4, 2]);
+  assert.deepEqual(row(2).members.slice(0, 3), [3, 1, 0]);
+  assert.ok(row(0).pinned && row(2).pinned && !row(1).pinned);
+  assert.deepEqual(
+    placement.shortfalls.map(({ constraint, accounts }) => ({ constraint, accounts })),
+    [{ constraint: 'pins', accounts: 1 }],
+  );
+  for (let account = 0; account < 300; account++) {
+    assert.ok(!row(account).members.includes(5));
+    if (account >= 100 && account < 200) assert.ok(!row(account).members.includes(1));
+  }
+});
+
+test('what cannot be done is named, with how much is missing', () => {
+  const p = problem(50, 2, 6);
+  assert.throws(
+    () => place(p),
+    (error: unknown) =>
+      error instanceof InfeasiblePlacementError &&
+      error.constraint === 'members' &&
+      error.needed === 3 &&
+      error.available === 2,
+  );
+  const four = problem(50, 4, 6);
+  const members = four.members.map((member, i) => ({
+    ...member,
+    denied: (account: number) => account === 7 && i > 1,
+  }));
+  assert.throws(() => place({ ...four, members }), /account 7 has 2, 1 short/);
+  const short = place({ ...four, members, allowShortfall: true });
+  assert.deepEqual(short.groups[short.groupOf[7]].members.toSorted(), [0, 1]);
+  assert.equal(short.shortfalls[0].constraint, 'denied');
+  assert.throws(() => place({ ...four, copies: 0 }), InvalidProblemError);
+  assert.throws(() => place({ ...four, members: [{ id: 'a' }, { id: 'a' }, { id: 'b' }] }), /two members/);
+});
+
+test('a warm start changes nothing when nothing changed', () => {
+  const p = problem(400, 6, 7);
+  const first = place(p);
+  const second = place({ ...p, previous: { ...first, members: p.members.map((member) => member.id) } });
+  assert.equal(moved(first, second), 0);
+});
+
+test('graphs at the edge: empty, one account, star, clique', () => {
+  const members = ['a', 'b', 'c', 'd'].map((id) => ({ id }));
+  const shapes: [number, [number, number][]][] = [
+    [0, []],
+    [1, []],
+    [30, Array.from({ length: 29 }, (_, i) => [i + 1, 0])],
+    [9, Array.from({ length: 81 }, (_, i) => [Math.floor(i / 9), i % 9])],
+  ];
+  for (const [accounts, edges] of shapes) {
+    const graph = buildGraph(
+      accounts,
+      Uint32Array.from(edges, ([u]) => u),
+      Uint32Array.from(edges, ([, v]) => v),
+    );
+    const { communityOf } = detectCommunities(graph, { engine: 'auto', seed: 1 });
+    const placement = place({
+      graph,
+      communityOf,
+      members,
+      copies: 3,
+      extraCopies: 0.1,
+      hubs: 'adaptive',
+      seed: 1,
+    });
+    assert.equal(placement.groupOf.length, accounts);
+    assert.ok([...placement.groupOf].every((group) => group < placement.groups.length));
+    assert.ok(evaluate(graph, placement, members).fanout >= 0);
+  }
+});
