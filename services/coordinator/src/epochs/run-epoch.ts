@@ -1,4 +1,4 @@
-import { type BuiltGraph, buildGraph } from '@covey/graph';
+import { buildGraph } from '@covey/graph';
 import type { NostrEvent } from '@covey/nostr';
 import type { Sql } from '@covey/postgres';
 import { PlacementTable, signManifest, type TableMember } from '@covey/table';
@@ -53,7 +53,7 @@ export async function runEpoch(options: RunEpochOptions): Promise<EpochOutcome> 
   const previous = previousBytes && new PlacementTable(previousBytes);
   const loaded = await loadFollowGraph(sql);
   const accounts = loaded.pubkeys.length / 32;
-  const { graph }: BuiltGraph = buildGraph(accounts, loaded.sources, loaded.targets);
+  const graph = buildGraph(accounts, loaded.sources, loaded.targets);
   const members = memberOrder(previous?.members ?? [], options.members);
   const pins = pinsOf(await loadRelayLists(sql), loaded.pubkeys, members);
   const base: EpochInputs = {
