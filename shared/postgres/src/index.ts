@@ -1,5 +1,6 @@
 import postgres from 'postgres';
 
+export * from './graph-store/index.ts';
 export { type Migration, migrate } from './migrate.ts';
 export type Sql = postgres.Sql;
 export type TransactionSql = postgres.TransactionSql;
