@@ -1,0 +1,51 @@
+/** A row of the history of epochs, as the public may see it. */
+export interface EpochRow {
+  epoch: number;
+  /** ISO 8601. */
+  createdAt: string;
+  root: string;
+  accounts: number;
+  groups: number;
+  moved: number;
+  manifestId: string;
+}
+
+/** The coordinator's report of an epoch, for admins: communities of real accounts and what moved. */
+export interface EpochReport {
+  communities: CommunityReport[];
+  /** Strongest ties between the communities listed: [community, community, follows between them]. */
+  edges: [number, number, number][];
+  moved: { accounts: number; byReason: Record<string, number> };
+  members: { id: string; masters: number; copies: number; groups: number }[];
+  figures: Record<string, number>;
+  /** Milliseconds by phase. */
+  ms: Record<string, number>;
+}
+
+export interface CommunityReport {
+  id: number;
+  accounts: number;
+  /** Follows within the community. */
+  follows: number;
+  /** Name of its most followed account that has one, else empty. */
+  label: string;
+  /** Most followed first; `name` is empty when none is known. */
+  top: { pubkey: string; name: string; followers: number }[];
+  /** Where its accounts' masters are: [member id, accounts]. */
+  members: [string, number][];
+}
+
+/** What the api asks of the coordinator's database. Everything else is answered without it. */
+export interface ClusterReader {
+  /** The accounts that `pubkey` follows, as hex, or undefined when no follow list of it is known. */
+  followeesOf(pubkey: string): Promise<string[] | undefined>;
+  /** Newest first, those before `before` (an epoch) only. */
+  epochs(options: { before: number | undefined; limit: number }): Promise<EpochRow[]>;
+  /** The newest report up to `epoch`, or undefined when there is none. */
+  report(epoch: number): Promise<{ epoch: number; report: EpochReport } | undefined>;
+}
+
+/** The database is not there, or too slow. */
+export class DatabaseUnavailableError extends Error {
+  override name = 'DatabaseUnavailableError';
+}

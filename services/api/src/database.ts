@@ -1,0 +1,117 @@
+import { connectPostgres, type Sql } from '@covey/postgres';
+import {
+  type ClusterReader,
+  DatabaseUnavailableError,
+  type EpochReport,
+  type EpochRow,
+} from './cluster-reader.ts';
+
+/** A question that is not answered by then counts as "database away": no client waits on a connection that hangs. */
+const ANSWER_MS_MAX = 3_000;
+/** Questions under way at once; more are turned away rather than queued. */
+const QUESTIONS_MAX = 32;
+
+/** The coordinator's PostgreSQL, read only. It connects when first asked, and again after a failure. */
+export class ApiDatabase implements ClusterReader {
+  readonly #sql: Sql;
+  #asking = 0;
+
+  constructor(url: string) {
+    this.#sql = connectPostgres(url, { application: 'covey api' });
+  }
+
+  async close(): Promise<void> {
+    await this.#sql.end({ timeout: 1 });
+  }
+
+  async followeesOf(pubkey: string): Promise<string[] | undefined> {
+    const key = Buffer.from(pubkey, 'hex');
+    // A list of account ids, little-endian u32 each.
+    const [list] = await this.#ask(
+      this.#sql<{ followees: Buffer }[]>`
+        select l.followees from follow_lists l join accounts a on a.id = l.account_id where a.pubkey = ${key}`,
+    );
+    if (!list) return undefined;
+    const ids: number[] = [];
+    for (let at = 0; at + 4 <= list.followees.length; at += 4) ids.push(list.followees.readUInt32LE(at));
+    const accounts = await this.#ask(
+      this.#sql<{ pubkey: Buffer }[]>`
+        select a.pubkey from unnest(${ids}::integer[]) with ordinality as f (id, n) join accounts a using (id) order by n`,
+    );
+    return accounts.map((account) => account.pubkey.toString('hex'));
+  }
+
+  async epochs({ before, limit }: { before: number | undefined; limit: number }): Promise<EpochRow[]> {
+    // Newest first, from `before` downwards.
+    const rows = await this.#ask(
+      this.#sql<(Omit<EpochRow, 'createdAt'> & { createdAt: number })[]>`
+        select epoch::float8 as epoch, created_at::float8 as "createdAt", root, accounts, groups, moved,
+               manifest_id as "manifestId"
+        from epochs where epoch < ${before ?? Number.MAX_SAFE_INTEGER} order by epoch desc limit ${limit}`,
+    );
+    return rows.map((row) => ({ ...row, createdAt: new Date(row.createdAt * 1000).toISOString() }));
+  }
+
+  async report(epoch: number): Promise<{ epoch: number; report: EpochReport } | undefined> {
+    const [row] = await this.#ask(
+      this.#sql<{ epoch: number; report: StoredReport }[]>`
+        select epoch::float8 as epoch, report from epoch_reports where epoch <= ${epoch} order by epoch desc limit 1`,
+    );
+    return row && { epoch: row.epoch, report: readReport(row.report) };
+  }
+
+  /** @throws DatabaseUnavailableError also for a schema that is not there yet: the coordinator makes it. */
+  async #ask<T>(query: PromiseLike<T> & { cancel(): void }): Promise<T> {
+    if (this.#asking >= QUESTIONS_MAX)
+      throw new DatabaseUnavailableError('too many questions to the database at once');
+    this.#asking++;
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        reject(new DatabaseUnavailableError(`no answer from the database in ${ANSWER_MS_MAX} ms`));
+        query.cancel();
+      }, ANSWER_MS_MAX);
+    });
+    try {
+      return await Promise.race([query, deadline]);
+    } catch (cause) {
+      if (cause instanceof DatabaseUnavailableError) throw cause;
+      throw new DatabaseUnavailableError('the database failed', { cause });
+    } finally {
+      clearTimeout(timer);
+      this.#asking--;
+    }
+  }
+}
+
+/** As the coordinator writes it: names may be missing, and figures stand beside the rest. */
+type StoredReport = Partial<Omit<EpochReport, 'communities'>> & {
+  communities?: (Omit<EpochReport['communities'][number], 'label' | 'top'> & {
+    label?: string | null;
+    top: { pubkey: string; name?: string | null; followers: number }[];
+  })[];
+  modularity?: number;
+};
+
+function readReport({
+  communities = [],
+  edges = [],
+  moved,
+  members = [],
+  figures,
+  modularity,
+  ms = {},
+}: StoredReport): EpochReport {
+  return {
+    communities: communities.map((community) => ({
+      ...community,
+      label: community.label ?? '',
+      top: community.top.map(({ pubkey, name, followers }) => ({ pubkey, name: name ?? '', followers })),
+    })),
+    edges,
+    moved: moved ?? { accounts: 0, byReason: {} },
+    members,
+    figures: { ...(modularity === undefined ? {} : { modularity }), ...figures },
+    ms,
+  };
+}

@@ -1,0 +1,220 @@
+import { type Static, Type } from '@sinclair/typebox';
+
+/** Shapes of the answers, for OpenAPI and for serializing. What they do not name is not sent. */
+
+const Hex64 = Type.String({ description: '64 lower-case hex digits' });
+const Count = Type.Integer({ minimum: 0 });
+const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) =>
+  Type.Union([type, Type.Null()]);
+
+export const Relay = Type.Object({ id: Hex64, url: Type.String() });
+
+const Relays = {
+  master: Relay,
+  replicas: Type.Array(Relay, { description: 'By seniority: the first replaces a dead master' }),
+  readCopies: Type.Array(Relay, { description: 'Written by members, never by clients' }),
+};
+
+export const Placement = Type.Object(
+  {
+    pubkey: Hex64,
+    epoch: Count,
+    source: Type.Union([Type.Literal('table'), Type.Literal('slot'), Type.Literal('pin')], {
+      description:
+        'table: a group lists the account · pin: its own relay list decides · slot: by hash of the key',
+    }),
+    group: Type.Integer({ description: 'The first 4,096 groups are the slots' }),
+    hub: Type.Boolean(),
+    ...Relays,
+    move: Type.Optional(
+      Type.Object(
+        { phase: Type.String(), from: Type.Object(Relays) },
+        { description: 'While the group changes members' },
+      ),
+    ),
+  },
+  { $id: 'Placement' },
+);
+
+export const PlanBody = Type.Object(
+  {
+    pubkeys: Type.Optional(
+      Type.Array(Type.String(), { maxItems: 100_000, description: 'npubs, nprofiles or 64 hex digits' }),
+    ),
+    follows: Type.Optional(
+      Type.String({ description: 'Instead of pubkeys: plan for all that this account follows' }),
+    ),
+    maxRelays: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'Open at most so many; the rest is uncovered' }),
+    ),
+    copies: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 255, default: 1, description: 'Read each key from so many' }),
+    ),
+  },
+  { $id: 'PlanRequest', examples: [{ pubkeys: ['npub1…'], maxRelays: 8 }] },
+);
+
+export const Plan = Type.Object(
+  {
+    epoch: Count,
+    relays: Type.Array(
+      Type.Object({
+        id: Hex64,
+        url: Type.String(),
+        pubkeys: Type.Array(Type.Integer(), { description: 'Indexes into the list that was sent' }),
+      }),
+      { description: 'Those that serve most first' },
+    ),
+    uncovered: Type.Array(Type.Integer(), {
+      description: 'Indexes that the plan serves from fewer relays than asked',
+    }),
+    pubkeys: Type.Optional(
+      Type.Array(Hex64, { description: 'With "follows": the list that indexes point into' }),
+    ),
+  },
+  { $id: 'Plan' },
+);
+
+export const Load = Type.Object({
+  connections: Count,
+  subscriptions: Count,
+  events: Count,
+  bytes: Count,
+  writesPerSecond: Type.Number(),
+  readsPerSecond: Type.Number(),
+  spooled: Count,
+});
+
+export const Member = Type.Object(
+  {
+    id: Hex64,
+    url: Type.String(),
+    name: Type.String(),
+    operator: Type.String(),
+    placement: Type.Union([Type.Literal('active'), Type.Literal('draining')]),
+    state: Type.Union(
+      (['up', 'late', 'down', 'unknown'] as const).map((state) => Type.Literal(state)),
+      { description: 'By its heartbeats; unknown when this API cannot hear them' },
+    ),
+    appliedEpoch: Nullable(Count),
+    refused: Nullable(Type.Object({ epoch: Count, reason: Type.String() })),
+    silentMs: Nullable(Count),
+    software: Nullable(Type.String()),
+    load: Nullable(Load),
+    capacity: Type.Object({ copies: Type.Number(), connections: Type.Number(), reads: Type.Number() }),
+    masters: Type.Integer({ description: 'Accounts whose master it is' }),
+    replicas: Type.Integer({ description: 'Accounts of which it holds a replica' }),
+    readCopies: Type.Integer({ description: 'Accounts of which it holds a read copy' }),
+    groups: Type.Integer({ description: 'Groups held in any role' }),
+    slots: Type.Integer({ description: 'Slots whose master it is' }),
+  },
+  { $id: 'Member' },
+);
+export type Member = Static<typeof Member>;
+
+export const Members = Type.Object({ epoch: Count, members: Type.Array(Member) });
+
+export const Status = Type.Object(
+  {
+    ready: Type.Boolean({ description: 'A placement table is at hand' }),
+    cluster: Type.String(),
+    epoch: Type.Integer({ description: '0 when there is none' }),
+    createdAt: Nullable(Type.String({ format: 'date-time' })),
+    root: Nullable(Hex64),
+    accounts: Count,
+    follows: Count,
+    communities: Count,
+    groups: Count,
+    moved: Type.Integer({ description: 'Accounts whose members the last epoch changed' }),
+    moves: Type.Integer({ description: 'Groups on their way to other members' }),
+    nats: Type.Union(
+      (['connected', 'away', 'unset'] as const).map((state) => Type.Literal(state)),
+      { description: 'Whether new epochs and heartbeats can reach this API' },
+    ),
+    admin: Type.Boolean({ description: 'Whether /v1/admin is open here' }),
+    members: Type.Array(Member),
+  },
+  { $id: 'Status' },
+);
+export type Status = Static<typeof Status>;
+
+export const Epochs = Type.Object(
+  {
+    epochs: Type.Array(
+      Type.Object({
+        epoch: Count,
+        createdAt: Type.String({ format: 'date-time' }),
+        root: Hex64,
+        accounts: Count,
+        groups: Count,
+        moved: Count,
+        manifestId: Hex64,
+      }),
+      { description: 'Newest first' },
+    ),
+    next: Nullable(Type.Integer({ description: 'Pass as "before" to get older ones; null at the end' })),
+    partial: Type.Optional(
+      Type.String({
+        description: 'Set when the history is not at hand: why only the current epoch is listed',
+      }),
+    ),
+  },
+  { $id: 'Epochs' },
+);
+export type Epochs = Static<typeof Epochs>;
+
+export const Problem = Type.Object(
+  { type: Type.String(), title: Type.String(), status: Type.Integer(), detail: Type.String() },
+  { $id: 'Problem', description: 'RFC 9457' },
+);
+
+/** What a route's OpenAPI entry lists for its failures. */
+export const problemResponse = (description: string) => ({
+  description,
+  content: { 'application/problem+json': { schema: Problem } },
+});
+
+const CommunityFields = {
+  id: Type.Integer(),
+  label: Type.String({ description: 'Name of its most followed account' }),
+  accounts: Count,
+  follows: Type.Integer({ description: 'Follows within it' }),
+  members: Type.Array(Type.Tuple([Hex64, Count]), {
+    description: 'Where its accounts’ masters are: [member id, accounts]',
+  }),
+};
+
+export const AdminCommunities = Type.Object({
+  epoch: Count,
+  communities: Type.Array(Type.Object(CommunityFields)),
+});
+
+export const AdminCommunity = Type.Object({
+  epoch: Count,
+  ...CommunityFields,
+  top: Type.Array(Type.Object({ pubkey: Hex64, name: Type.String(), followers: Count })),
+});
+
+export const AdminGraph = Type.Object({
+  epoch: Count,
+  nodes: Type.Array(
+    Type.Object({
+      id: Type.Integer(),
+      label: Type.String(),
+      accounts: Count,
+      member: Type.String({ description: 'Id of the member that masters most of it' }),
+    }),
+  ),
+  edges: Type.Array(Type.Tuple([Type.Integer(), Type.Integer(), Type.Number()]), {
+    description: '[community, community, follows between them], strongest first',
+  }),
+});
+
+export const AdminEpoch = Type.Object({
+  epoch: Count,
+  moved: Type.Object({ accounts: Count, byReason: Type.Record(Type.String(), Count) }),
+  figures: Type.Record(Type.String(), Type.Number(), {
+    description: 'fanout: relays that a reader opens, mean …',
+  }),
+  ms: Type.Record(Type.String(), Type.Number(), { description: 'Milliseconds by phase' }),
+});

@@ -1,0 +1,62 @@
+import type { Logger } from '@covey/log';
+import { NatsLink, TableFollower } from '@covey/nats';
+import type { ApiConfig } from './config.ts';
+import { ApiDatabase } from './database.ts';
+import { MemberFeed } from './member-feed.ts';
+import { MemberStates } from './member-states.ts';
+import { ApiServer } from './server.ts';
+
+/**
+ * The api service: follows the table over NATS, keeps the last good one on disk, and answers over HTTP. It is the
+ * authority of nothing, and goes on answering by its last table when NATS, PostgreSQL and the coordinator are gone.
+ */
+export class ApiService {
+  readonly #config: ApiConfig;
+  readonly #log: Logger;
+  #link: NatsLink | undefined;
+  #follower: TableFollower | undefined;
+  #feed: MemberFeed | undefined;
+  #database: ApiDatabase | undefined;
+  #server: ApiServer | undefined;
+
+  constructor(config: ApiConfig, log: Logger) {
+    this.#config = config;
+    this.#log = log;
+  }
+
+  /** Resolves with the URL once it listens; waits neither for NATS nor for PostgreSQL. */
+  async start(): Promise<string> {
+    const { cluster, roots, dir, nats, databaseUrl, admin, dashboardDir, listen } = this.#config;
+    const log = this.#log;
+    this.#link = nats ? new NatsLink({ ...nats, user: 'api' }) : undefined;
+    this.#follower = new TableFollower({ cluster, roots, dir, link: this.#link, log });
+    this.#follower.start();
+    this.#database = databaseUrl ? new ApiDatabase(databaseUrl) : undefined;
+    const states = new MemberStates(Date.now);
+    if (this.#link) {
+      this.#feed = new MemberFeed(this.#link, cluster, states, this.#follower, log);
+      this.#feed.start();
+    }
+    this.#server = new ApiServer({
+      cluster,
+      source: this.#follower,
+      states,
+      reader: this.#database,
+      natsConfigured: nats !== undefined,
+      admin,
+      dashboardDir,
+      log,
+    });
+    const url = await this.#server.listen(listen);
+    log.info({ url, admin }, 'listening');
+    return url;
+  }
+
+  async stop(): Promise<void> {
+    await this.#server?.close();
+    this.#feed?.stop();
+    await this.#follower?.stop();
+    await this.#link?.close();
+    await this.#database?.close();
+  }
+}
