@@ -48,7 +48,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     },
     members: readMembers(read.jsonFile('COVEY_MEMBERS_FILE'), profile),
     listen: read.listen('COVEY_LISTEN', '4610'),
-    snapshot: read.optional('COVEY_SNAPSHOT') ? read.choice('COVEY_SNAPSHOT', ['nostr-social-graph']) : undefined,
+    snapshot: read.optional('COVEY_SNAPSHOT')
+      ? read.choice('COVEY_SNAPSHOT', ['nostr-social-graph'])
+      : undefined,
     placement: {
       copies: read.integer('COVEY_COPIES', { min: 1, max: 16, fallback: 3 }),
       extraCopies: read.number('COVEY_EXTRA_COPIES', { min: 0, max: 4, fallback: 0.1 }),

@@ -2,6 +2,7 @@ import postgres from 'postgres';
 
 export * from './graph-store/index.ts';
 export { type Migration, migrate } from './migrate.ts';
+export { MIGRATIONS } from './migrations/index.ts';
 export type Sql = postgres.Sql;
 export type TransactionSql = postgres.TransactionSql;
 

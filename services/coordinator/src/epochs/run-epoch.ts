@@ -1,9 +1,7 @@
-import { buildGraph } from '@covey/graph';
 import type { NostrEvent } from '@covey/nostr';
-import type { Sql } from '@covey/postgres';
+import { type LoadedGraph, loadGraph, namesOf, type Sql } from '@covey/postgres';
 import { PlacementTable, signManifest, type TableMember } from '@covey/table';
 import type { CoordinatorKeys } from '../config.ts';
-import { loadFollowGraph, loadRelayLists } from '../ingest/index.ts';
 import { computeOnThread } from './compute-thread.ts';
 import { commitEpoch, lastEpoch, tableOf } from './epoch-store.ts';
 import { type EpochInputs, inputsDigest, memberOrder, type PlacementOptions } from './inputs.ts';
@@ -51,16 +49,14 @@ export async function runEpoch(options: RunEpochOptions): Promise<EpochOutcome> 
   const last = await lastEpoch(sql);
   const previousBytes = last && (await tableOf(sql, last.epoch));
   const previous = previousBytes && new PlacementTable(previousBytes);
-  const loaded = await loadFollowGraph(sql);
-  const accounts = loaded.pubkeys.length / 32;
-  const graph = buildGraph(accounts, loaded.sources, loaded.targets);
+  const { graph, relayLists } = await loadGraph(sql);
   const members = memberOrder(previous?.members ?? [], options.members);
-  const pins = pinsOf(await loadRelayLists(sql), loaded.pubkeys, members);
+  const pins = pinsOf(relayLists, members);
   const base: EpochInputs = {
     cluster,
     epoch: (last?.epoch ?? 0) + 1,
     createdAt: Math.floor(startedMs / 1000),
-    pubkeys: loaded.pubkeys,
+    pubkeys: graph.pubkeys,
     graph,
     members,
     pins,
@@ -74,7 +70,7 @@ export async function runEpoch(options: RunEpochOptions): Promise<EpochOutcome> 
   const { computed, report } = await computeOnThread(inputs, onPhase);
   const ms: Record<string, number> = { load: loadMs, ...computed.ms };
   const counts = {
-    accounts,
+    accounts: graph.nodes,
     follows: graph.edges,
     communities: computed.communities,
     groups: computed.groups,
@@ -100,7 +96,7 @@ export async function runEpoch(options: RunEpochOptions): Promise<EpochOutcome> 
   );
   onPhase('commit', 0, 1);
   const commitStartedMs = nowMs();
-  const named = await nameAccounts(sql, report.communities, loaded.pubkeys);
+  const named = await nameAccounts(sql, report.communities, graph);
   await commitEpoch(sql, {
     epoch: inputs.epoch,
     root: computed.root,
@@ -142,23 +138,16 @@ type ReportedCommunity = { top: { account: number; followers: number }[] };
 async function nameAccounts(
   sql: Sql,
   communities: readonly ReportedCommunity[],
-  pubkeys: Uint8Array,
+  { pubkeys, ids }: LoadedGraph,
 ): Promise<object[]> {
-  const hexOf = (account: number) =>
-    Buffer.from(pubkeys.subarray(account * 32, account * 32 + 32)).toString('hex');
-  const wanted = [...new Set(communities.flatMap(({ top }) => top.map(({ account }) => account)))];
-  const keys = wanted.map((account) => Buffer.from(pubkeys.subarray(account * 32, account * 32 + 32)));
-  const rows =
-    keys.length === 0
-      ? []
-      : await sql<{ pubkey: Uint8Array; name: string }[]>`
-          select pubkey, name from accounts where name is not null and pubkey in ${sql(keys as never)}`;
-  const names = new Map(rows.map(({ pubkey, name }) => [Buffer.from(pubkey).toString('hex'), name]));
+  const wanted = [...new Set(communities.flatMap(({ top }) => top.map(({ account }) => ids[account]!)))];
+  const names = await namesOf(sql, wanted);
   return communities.map((community) => {
-    const top = community.top.map(({ account, followers }) => {
-      const pubkey = hexOf(account);
-      return { pubkey, name: names.get(pubkey) ?? null, followers };
-    });
+    const top = community.top.map(({ account, followers }) => ({
+      pubkey: Buffer.from(pubkeys.subarray(account * 32, account * 32 + 32)).toString('hex'),
+      name: names.get(ids[account]!) ?? null,
+      followers,
+    }));
     return { ...community, label: top.find(({ name }) => name)?.name ?? null, top };
   });
 }

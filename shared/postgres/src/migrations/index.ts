@@ -1,0 +1,6 @@
+import type { Migration } from '../migrate.ts';
+import { graph } from './001-graph.ts';
+import { epochs } from './002-epochs.ts';
+
+/** The whole schema, step by step. */
+export const MIGRATIONS: readonly Migration[] = [graph, epochs];
