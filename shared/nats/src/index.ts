@@ -1,4 +1,10 @@
 export { connectNats, NatsLink, type NatsOptions } from './link.ts';
+export {
+  InvalidNatsUserError,
+  type NatsServerSettings,
+  type NatsUser,
+  natsServerConfig,
+} from './server-config.ts';
 export { type CurrentTable, TableCache } from './table-cache.ts';
 export { type Refusal, TableFollower, type TableFollowerOptions } from './table-follower.ts';
 export { type Publication, TablePublisher } from './table-publisher.ts';

@@ -5,6 +5,7 @@ import {
   connect,
   credsAuthenticator,
   type NatsConnection,
+  type NodeConnectionOptions,
   nkeyAuthenticator,
 } from '@nats-io/transport-node';
 
@@ -25,10 +26,19 @@ function authenticator({ nkeyFile, credsFile }: NatsOptions): Authenticator | un
   return undefined;
 }
 
-/** A connection to NATS, kept for ever: waits for the first connect, and reconnects with jitter without giving up. */
+const RETRY_MS = 5_000;
+
+/**
+ * A connection to NATS, kept for ever: waits for the first connect, and reconnects with jitter without giving up.
+ * @throws when a key file can't be read, or a URL is malformed.
+ */
 export async function connectNats(options: NatsOptions): Promise<NatsConnection> {
+  return await connect(connectionOptions(options));
+}
+
+function connectionOptions(options: NatsOptions): NodeConnectionOptions {
   const auth = authenticator(options);
-  return await connect({
+  return {
     servers: options.url.split(',').map((server) => server.trim()),
     name: `covey ${options.user.slice(0, 16)}`,
     inboxPrefix: inboxPrefix(options.user),
@@ -41,7 +51,7 @@ export async function connectNats(options: NatsOptions): Promise<NatsConnection>
     // A server that was restarted with other users may answer "authorization violation" once: keep trying.
     ignoreAuthErrorAbort: true,
     ...(auth ? { authenticator: auth } : {}),
-  });
+  };
 }
 
 /**
@@ -51,16 +61,28 @@ export async function connectNats(options: NatsOptions): Promise<NatsConnection>
 export class NatsLink {
   #connection: NatsConnection | undefined;
   #connected = false;
+  /** Why the last attempt at a first connect failed. */
+  lastError: Error | undefined;
   #closed = false;
   readonly #listeners = new Set<(connection: NatsConnection) => void>();
-  readonly #opening: Promise<void>;
 
+  /** @throws when a key file can't be read. */
   constructor(options: NatsOptions) {
-    this.#opening = this.#open(options);
+    void this.#open(connectionOptions(options));
   }
 
-  async #open(options: NatsOptions): Promise<void> {
-    const connection = await connectNats(options);
+  async #open(options: NodeConnectionOptions): Promise<void> {
+    let connection: NatsConnection | undefined;
+    while (!connection && !this.#closed) {
+      try {
+        connection = await connect(options);
+      } catch (error) {
+        // The client gives up on some errors (a name that does not resolve, for one) that may pass.
+        this.lastError = error as Error;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
+      }
+    }
+    if (!connection) return;
     if (this.#closed) return await connection.close();
     this.#connection = connection;
     this.#setConnected();
@@ -104,10 +126,7 @@ export class NatsLink {
     this.#closed = true;
     this.#listeners.clear();
     const connection = this.#connection;
-    if (!connection) {
-      void this.#opening.catch(() => {});
-      return;
-    }
+    if (!connection) return;
     await Promise.race([
       connection.flush().catch(() => {}),
       new Promise((resolve) => setTimeout(resolve, 1000).unref()),

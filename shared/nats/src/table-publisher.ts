@@ -5,8 +5,11 @@ import { Objm } from '@nats-io/obj';
 import type { NatsConnection } from '@nats-io/transport-node';
 
 const MANIFESTS_KEPT = 1000;
-const DELTA_BYTES_MAX = 256 << 20;
-const SNAPSHOT_BYTES_MAX = 2 ** 31;
+// JetStream reserves these from its store when the streams are made: 656 MiB in all, under a store of 1 GiB.
+const DELTA_BYTES_MAX = 128 << 20;
+const ACK_BYTES_MAX = 16 << 20;
+/** Three tables (two that stay, one on its way in) of 10 million accounts. */
+const SNAPSHOT_BYTES_MAX = 512 << 20;
 /** Snapshots that stay in the object store: the current one, and one for members that are on their way. */
 const SNAPSHOTS_KEPT = 2;
 
@@ -65,7 +68,7 @@ export class TablePublisher {
       retention: 'limits',
       discard: 'old',
       max_msgs_per_subject: 1,
-      max_bytes: 64 << 20,
+      max_bytes: ACK_BYTES_MAX,
       allow_direct: true,
       num_replicas: this.#replicas,
     });
@@ -90,15 +93,6 @@ export class TablePublisher {
       await js.publish(s.delta(epoch), delta, { msgID: `delta-${epoch}-${root}` });
     await js.publish(s.manifest, JSON.stringify(manifest), { msgID: manifest.id });
     await this.#forgetOldSnapshots(bucket, epoch);
-  }
-
-  async #publishOnce(
-    js: ReturnType<typeof jetstream>,
-    subject: string,
-    data: Uint8Array,
-    id: string,
-  ): Promise<void> {
-    await js.publish(subject, data, { msgID: id });
   }
 
   async #forgetOldSnapshots(bucket: Awaited<ReturnType<Objm['open']>>, epoch: number): Promise<void> {
