@@ -16,14 +16,20 @@ async function converse<T>(
   timeoutMs: number,
   onFrame: (answer: unknown[]) => T | undefined,
 ): Promise<T> {
-  const socket = new WebSocket(url, { handshakeTimeout: timeoutMs, maxPayload: FRAME_BYTES_MAX, perMessageDeflate: false });
+  const socket = new WebSocket(url, {
+    handshakeTimeout: timeoutMs,
+    maxPayload: FRAME_BYTES_MAX,
+    perMessageDeflate: false,
+  });
   let timer: NodeJS.Timeout | undefined;
   try {
     return await new Promise<T>((resolve, reject) => {
       const fail = (reason: string) => reject(new RelayUnreachableError(`${url} ${reason}`));
       timer = setTimeout(() => fail(`did not answer within ${timeoutMs / 1000} s`), timeoutMs);
       socket.on('open', () => socket.send(JSON.stringify(frame)));
-      socket.on('error', (error) => fail(`can't be reached: ${error.message || (error as NodeJS.ErrnoException).code}`));
+      socket.on('error', (error) =>
+        fail(`can't be reached: ${error.message || (error as NodeJS.ErrnoException).code}`),
+      );
       socket.on('close', () => fail('closed the connection'));
       socket.on('message', (data) => {
         let answer: unknown;
@@ -44,7 +50,11 @@ async function converse<T>(
 }
 
 /** Publishes an event and waits for its OK. @throws RelayUnreachableError */
-export async function publishTo(url: string, event: NostrEvent, timeoutMs = 10_000): Promise<{ ok: boolean; message: string }> {
+export async function publishTo(
+  url: string,
+  event: NostrEvent,
+  timeoutMs = 10_000,
+): Promise<{ ok: boolean; message: string }> {
   return await converse(url, ['EVENT', event], timeoutMs, ([type, id, ok, message]) =>
     type === 'OK' && id === event.id ? { ok: ok === true, message: String(message ?? '') } : undefined,
   );
@@ -59,7 +69,8 @@ export async function readFrom(
   const events: NostrEvent[] = [];
   return await converse(url, ['REQ', 'covey', filter], timeoutMs, ([type, , body]) => {
     if (type === 'EVENT' && events.length < EVENTS_MAX) events.push(body as NostrEvent);
-    else if (type === 'EOSE') return { events, complete: !(Array.isArray(body) && body.includes('more')), message: '' };
+    else if (type === 'EOSE')
+      return { events, complete: !(Array.isArray(body) && body.includes('more')), message: '' };
     else if (type === 'CLOSED') return { events, complete: false, message: String(body ?? '') };
     return undefined;
   });
