@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { parsePubkey, parseSecretKey } from '@covey/nostr';
+import { parsePubkey } from '@covey/nostr';
+import { readSecretKeyFile } from './keys.ts';
 
 /** A setting is missing or wrong. The message names the variable, what it holds and what it should hold. */
 export class ConfigError extends Error {
@@ -88,20 +89,20 @@ export class EnvReader {
       });
   }
 
-  /** The Nostr secret key (hex) in the file that this variable names. */
+  /** The Nostr secret key (hex) in the file that this variable names. The file must be its owner's alone. */
   secretKeyFile(name: string): string {
-    return this.#file(name, (text) => parseSecretKey(text));
+    return this.#file(name, readSecretKeyFile);
   }
 
   /** The JSON in the file that this variable names. */
   jsonFile(name: string): unknown {
-    return this.#file(name, (text) => JSON.parse(text));
+    return this.#file(name, (path) => JSON.parse(readFileSync(path, 'utf8')));
   }
 
-  #file<T>(name: string, read: (text: string) => T): T {
+  #file<T>(name: string, read: (path: string) => T): T {
     const path = this.string(name);
     try {
-      return read(readFileSync(path, 'utf8'));
+      return read(path);
     } catch (cause) {
       throw new ConfigError(`${name} names ${path}, which can't be used: ${(cause as Error).message}`, {
         cause,

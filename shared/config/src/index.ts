@@ -1,1 +1,3 @@
 export * from './env.ts';
+export * from './home.ts';
+export * from './keys.ts';
