@@ -9,14 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import {
-  finalizeEvent,
-  generateSecretKey,
-  getPublicKey,
-  nip19,
-  Relay,
-  useWebSocketImplementation,
-} from 'nostr-tools';
+import { finalizeEvent, generateSecretKey, getPublicKey, nip19, Relay } from 'nostr-tools';
+import { useWebSocketImplementation } from 'nostr-tools/relay';
 import { WebSocket } from 'ws';
 import { freePort } from '../support/servers.ts';
 import { waitFor } from '../support/wait-for.ts';
