@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import { isAbsolute } from 'node:path';
+import type { Jobs } from './jobs.ts';
 
 /** Where lists come from: what a job of the ingest queue carries. */
 export type IngestSource =
@@ -81,6 +83,13 @@ export class InvalidSourceError extends Error {
 }
 
 export const INGEST_QUEUE = 'ingest';
+
+/** Queues a source. While the same one waits or runs, this gives back the job that does it. */
+export async function addIngestJob(jobs: Jobs, source: IngestSource): Promise<string> {
+  const canonical = JSON.stringify(Object.entries(source).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const key = createHash('sha256').update(canonical).digest('hex').slice(0, 32);
+  return await jobs.add(INGEST_QUEUE, source, { key });
+}
 
 /** The source in job data. @throws InvalidSourceError that says what is wrong; trying again can't cure it. */
 export function parseIngestSource(value: unknown): IngestSource {

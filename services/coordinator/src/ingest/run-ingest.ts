@@ -29,8 +29,6 @@ export interface IngestOptions extends SourceOptions {
   examiners?: ExaminerPool;
   limits?: Partial<ExamineOptions>;
   onProgress?: (progress: IngestProgress) => void;
-  /** Stops the run between two chunks: what is stored stays, the report is partial. */
-  signal?: AbortSignal;
 }
 
 /** A batch is written when it has this many lists, or this many follows. */

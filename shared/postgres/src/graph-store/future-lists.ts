@@ -42,12 +42,23 @@ export async function setAsideLists(
       and (kept.place > ${bounds.listsMax} or kept.bytes > ${bounds.bytesMax})`;
 }
 
-/** Lists dated up to `now` (Unix seconds), the earliest first. They stay until `dropFutureLists`. */
-export async function dueFutureLists(sql: Sql, now: number, limit: number): Promise<FutureList[]> {
+/** Where one page of due lists ended. */
+export type FutureListPlace = Pick<FutureList, 'createdAt' | 'pubkey' | 'kind'>;
+
+/** Lists dated up to `now` (Unix seconds) behind `after`, the earliest first. They stay until `dropFutureLists`. */
+export async function dueFutureLists(
+  sql: Sql,
+  now: number,
+  limit: number,
+  after: FutureListPlace = { createdAt: -1, pubkey: new Uint8Array(), kind: -1 },
+): Promise<FutureList[]> {
   const rows = await sql<
     { pubkey: Buffer; kind: number; created_at: string; source: string; event: string }[]
   >`
-    select * from future_lists where created_at <= ${now} order by created_at, pubkey, kind limit ${limit}`;
+    select pubkey, kind, created_at, source, event from future_lists
+    where created_at <= ${now}
+      and (created_at, pubkey, kind) > (${after.createdAt}, ${Buffer.from(after.pubkey)}, ${after.kind})
+    order by created_at, pubkey, kind limit ${limit}`;
   return rows.map(({ created_at, ...row }) => ({ ...row, createdAt: Number(created_at) }));
 }
 

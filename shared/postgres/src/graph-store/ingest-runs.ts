@@ -40,6 +40,21 @@ export async function finishRun(
       updated_at = ${now}, finished_at = ${now} where id = ${id}`;
 }
 
+/**
+ * Closes runs that say they are running and have not stirred since `before`: their process died.
+ * @returns the sources of those that nobody has begun again
+ */
+export async function closeDeadRuns(sql: Sql, before: Date, now: Date): Promise<unknown[]> {
+  const rows = await sql<{ source: unknown }[]>`
+    with dead as (
+      update ingest_runs set state = 'failed', error = 'the process ended in the middle', finished_at = ${now}
+      where state = 'running' and updated_at < ${before} returning id, source
+    )
+    select distinct d.source from dead d
+    where not exists (select from ingest_runs later where later.source = d.source and later.id > d.id)`;
+  return rows.map(({ source }) => source);
+}
+
 /** The newest runs first. */
 export async function recentRuns(sql: Sql, limit: number): Promise<IngestRun[]> {
   const rows = await sql<

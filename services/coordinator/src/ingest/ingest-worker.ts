@@ -1,0 +1,115 @@
+import { rm } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import {
+  addIngestJob,
+  emptyCounts,
+  INGEST_QUEUE,
+  type IngestProgress,
+  type IngestReport,
+  type IngestSource,
+  InvalidSourceError,
+  type JobContext,
+  type Jobs,
+  type JobsLogger,
+  UnrecoverableError,
+} from '@covey/jobs';
+import { closeDeadRuns, dueFutureLists, type Sql } from '@covey/postgres';
+import { ExaminerPool } from './examiner-pool.ts';
+import { IngestInterruptedError, runIngest } from './run-ingest.ts';
+
+export interface IngestWorkerOptions {
+  sql: Sql;
+  jobs: Jobs;
+  logger: JobsLogger;
+  /** Milliseconds since 1970. */
+  clock: () => number;
+  profile: 'local' | 'public';
+  /** Called after a run that changed follow lists or relay lists. */
+  onChanged: (report: IngestReport) => void;
+  /** Where standard input is spooled to: temporary files are removed only from here. */
+  spoolDir?: string;
+}
+
+/** Sources read at the same time. */
+const RUNS_AT_ONCE = 4;
+const SET_ASIDE_EVERY_MS = 3_600_000;
+/** A run that has not stirred for this long is dead: longer than any wait within a run. */
+const DEAD_AFTER_MS = 300_000;
+
+/** Takes the jobs of the ingest queue. */
+export class IngestWorker {
+  readonly #options: IngestWorkerOptions;
+  readonly #examiners = new ExaminerPool();
+
+  constructor(options: IngestWorkerOptions) {
+    this.#options = options;
+  }
+
+  /** Begins to take jobs, and puts back those that a queue without memory (Redis, flushed) has lost. */
+  async start(): Promise<void> {
+    const { jobs } = this.#options;
+    await this.#revive();
+    jobs.work<IngestSource, IngestProgress, IngestReport>(
+      INGEST_QUEUE,
+      (source, job) => this.#run(source, job),
+      {
+        concurrency: RUNS_AT_ONCE,
+      },
+    );
+    await jobs.schedule(INGEST_QUEUE, 'set-aside', SET_ASIDE_EVERY_MS, { type: 'set-aside' });
+  }
+
+  /** After `jobs.close()`, which ends the runs. */
+  async stop(): Promise<void> {
+    await this.#examiners.close();
+  }
+
+  async #run(source: IngestSource, job: JobContext<IngestProgress>): Promise<IngestReport> {
+    const { sql, clock, profile, onChanged, logger } = this.#options;
+    if (source.type === 'set-aside') {
+      await this.#revive();
+      const due = await dueFutureLists(sql, Math.floor(clock() / 1000), 1);
+      if (due.length === 0) return { run: 0, state: 'complete', counts: emptyCounts(), ms: 0 };
+    }
+    let last = job.attempt >= job.attemptsMax;
+    try {
+      const report = await runIngest({
+        source,
+        sql,
+        clock,
+        profile,
+        examiners: this.#examiners,
+        signal: job.signal,
+        onProgress: (progress) => job.progress(progress),
+      });
+      last = true;
+      logger.info({ source, ...report }, 'ingest');
+      if (report.counts.changed > 0) onChanged(report);
+      if (report.error && report.counts.read === 0) throw new UnrecoverableError(report.error);
+      return report;
+    } catch (error) {
+      if (error instanceof IngestInterruptedError && error.report.counts.changed > 0) onChanged(error.report);
+      if (!(error instanceof InvalidSourceError)) throw error;
+      last = true;
+      throw new UnrecoverableError(error.message);
+    } finally {
+      if (last) await this.#removeSpooled(source);
+    }
+  }
+
+  /** Runs whose process died are queued again, unless they are queued still. */
+  async #revive(): Promise<void> {
+    const { sql, jobs, clock, logger } = this.#options;
+    const now = clock();
+    for (const source of await closeDeadRuns(sql, new Date(now - DEAD_AFTER_MS), new Date(now))) {
+      logger.info({ source }, 'ingest run had died, queued again');
+      await addIngestJob(jobs, source as IngestSource);
+    }
+  }
+
+  async #removeSpooled(source: IngestSource): Promise<void> {
+    const { spoolDir } = this.#options;
+    if (!('temporary' in source) || !source.temporary || !spoolDir) return;
+    if (dirname(resolve(source.path)) === resolve(spoolDir)) await rm(source.path, { force: true });
+  }
+}

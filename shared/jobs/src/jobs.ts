@@ -1,0 +1,247 @@
+import type { Job, Queue, Worker } from 'bullmq';
+import { type Backend, createBackend, type JobsConfig } from './backend.ts';
+import { bullmq } from './bullmq.ts';
+import { type JobView, viewJob } from './job-view.ts';
+
+/** The part of a logger that is used here. */
+export interface JobsLogger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+export interface JobsOptions extends JobsConfig {
+  logger: JobsLogger;
+}
+
+/** Given to the work on one job. */
+export interface JobContext<P> {
+  id: string;
+  /** 1 for the first try. */
+  attempt: number;
+  attemptsMax: number;
+  /** Aborted when the process stops: end soon, by throwing; the job goes back to the queue and the try is not counted. */
+  signal: AbortSignal;
+  /** Tells who watches how far the job is. Told at most twice a second; the last word is never lost. */
+  progress(value: P): void;
+}
+
+export type Work<D, P, R> = (data: D, context: JobContext<P>) => Promise<R>;
+
+export class JobNotFoundError extends Error {
+  override name = 'JobNotFoundError';
+}
+
+/** Tries of one job, the waits between them growing from 2 s: half a minute in all. */
+const ATTEMPTS_MAX = 5;
+const BACKOFF_MS = 2_000;
+/** Jobs set aside and finished ones that are kept for people to see; the oldest go first. */
+const FAILED_KEPT = 1_000;
+const COMPLETED_KEPT = 100;
+/** A job whose process died this many times is set aside: it may be what kills it. */
+const STALLS_MAX = 3;
+const PROGRESS_MS = 500;
+const CLOSE_MS_MAX = 10_000;
+
+/**
+ * The job queues of one cluster, on Redis or PostgreSQL. Jobs are errands, not records: the truth (graph, cursors, runs,
+ * epochs) is in PostgreSQL, and a queue that is emptied loses nothing but errands that are under way.
+ *
+ * A job that fails is tried again, with growing waits; one that has used up its tries, or threw `UnrecoverableError`, is
+ * set aside, with its reason, until somebody retries or drops it. The queue goes on.
+ */
+export class Jobs {
+  readonly kind: Backend['kind'];
+  readonly #backend: Backend;
+  readonly #logger: JobsLogger;
+  readonly #queues = new Map<string, Queue>();
+  readonly #workers: Worker[] = [];
+  readonly #stopping = new AbortController();
+
+  constructor({ logger, ...config }: JobsOptions) {
+    this.#backend = createBackend(config);
+    this.kind = this.#backend.kind;
+    this.#logger = logger;
+  }
+
+  /**
+   * Puts a job into a queue. While a job with the same `key` waits or runs, no second one is made.
+   * @returns the job's id, or that of the one that is there already
+   */
+  async add(queue: string, data: object, { key }: { key?: string } = {}): Promise<string> {
+    const job = await this.#queue(queue).add(
+      queue,
+      data,
+      key === undefined ? {} : { deduplication: { id: key } },
+    );
+    return job.id!;
+  }
+
+  /** Takes jobs from a queue, up to `concurrency` at a time, until `close`. */
+  work<D extends object, P extends object, R>(
+    queue: string,
+    work: Work<D, P, R>,
+    { concurrency = 1 }: { concurrency?: number } = {},
+  ): void {
+    const worker = this.#backend.worker(queue, (job, token) => this.#process(job, token, work), {
+      concurrency,
+      maxStalledCount: STALLS_MAX,
+    });
+    worker.on('error', (error) => this.#logger.warn({ queue, error: error.message }, 'job worker'));
+    worker.on('failed', (job, error) => {
+      const aside = job ? job.finishedOn !== undefined : false;
+      this.#logger.warn(
+        { queue, job: job?.id, attempt: job?.attemptsMade, aside, reason: error.message },
+        aside ? 'job set aside' : 'job failed, to be tried again',
+      );
+    });
+    this.#workers.push(worker);
+  }
+
+  /** Has a job made every `everyMs`. Another call with the same id changes it; several processes may call. */
+  async schedule(queue: string, id: string, everyMs: number, data: object): Promise<void> {
+    await this.#queue(queue).upsertJobScheduler(id, { every: everyMs }, { name: queue, data });
+  }
+
+  async unschedule(queue: string, id: string): Promise<void> {
+    await this.#queue(queue).removeJobScheduler(id);
+  }
+
+  async find(queue: string, id: string): Promise<JobView | undefined> {
+    const job = (await this.#queue(queue).getJob(id)) as Job | undefined;
+    return job && (await viewJob(queue, job));
+  }
+
+  /** Jobs that are set aside, the newest first. */
+  async setAside(queue: string, limit = 100): Promise<JobView[]> {
+    const jobs = (await this.#queue(queue).getFailed(0, limit - 1)) as Job[];
+    return await Promise.all(jobs.map((job) => viewJob(queue, job)));
+  }
+
+  /** Puts a job that was set aside back, with all its tries. @throws JobNotFoundError */
+  async retry(queue: string, id: string): Promise<void> {
+    await (await this.#failed(queue, id)).retry('failed', { resetAttemptsMade: true });
+  }
+
+  /** Forgets a job that was set aside. @throws JobNotFoundError */
+  async drop(queue: string, id: string): Promise<void> {
+    await (await this.#failed(queue, id)).remove();
+  }
+
+  /** Jobs by state, for metrics: waiting, active, delayed, failed (those set aside), completed. */
+  async counts(
+    queue: string,
+  ): Promise<Record<'waiting' | 'active' | 'delayed' | 'failed' | 'completed', number>> {
+    const counts = await this.#queue(queue).getJobCounts(
+      'waiting',
+      'active',
+      'delayed',
+      'failed',
+      'completed',
+      'prioritized',
+    );
+    const { prioritized = 0, waiting = 0, active = 0, delayed = 0, failed = 0, completed = 0 } = counts;
+    return { waiting: waiting + prioritized, active, delayed, failed, completed };
+  }
+
+  /**
+   * Stops in order: work under way is asked to end and its jobs go back, then workers, then queues. To be called while
+   * Redis or PostgreSQL still runs.
+   */
+  async close(): Promise<void> {
+    this.#stopping.abort(new Error('the process stops'));
+    await Promise.all(this.#workers.map((worker) => closeWithin(worker, CLOSE_MS_MAX)));
+    await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
+  }
+
+  async #process<D extends object, P extends object, R>(
+    job: Job,
+    token: string | undefined,
+    work: Work<D, P, R>,
+  ): Promise<R> {
+    const progress = new ProgressThrottle((value) => job.updateProgress(value));
+    try {
+      const result = await work(job.data as D, {
+        id: job.id!,
+        attempt: job.attemptsMade + 1,
+        attemptsMax: job.opts.attempts ?? 1,
+        signal: this.#stopping.signal,
+        progress: (value: P) => progress.push(value),
+      });
+      await progress.end();
+      return result;
+    } catch (error) {
+      await progress.end();
+      if (!this.#stopping.signal.aborted || error instanceof bullmq.UnrecoverableError) throw error;
+      await job.moveToWait(token);
+      throw new bullmq.WaitingError();
+    }
+  }
+
+  async #failed(queue: string, id: string): Promise<Job> {
+    const job = (await this.#queue(queue).getJob(id)) as Job | undefined;
+    if (!job || !(await job.isFailed()))
+      throw new JobNotFoundError(`no job ${id} is set aside in the queue ${queue}; covey jobs lists them`);
+    return job;
+  }
+
+  #queue(name: string): Queue {
+    let queue = this.#queues.get(name);
+    if (!queue) {
+      queue = this.#backend.queue(name, {
+        defaultJobOptions: {
+          attempts: ATTEMPTS_MAX,
+          backoff: { type: 'exponential', delay: BACKOFF_MS, jitter: 0.5 },
+          removeOnComplete: { count: COMPLETED_KEPT },
+          removeOnFail: { count: FAILED_KEPT },
+        },
+      });
+      queue.on('error', (error) => this.#logger.warn({ queue: name, error: error.message }, 'job queue'));
+      this.#queues.set(name, queue);
+    }
+    return queue;
+  }
+}
+
+/** Passes on the first value at once, then the latest one at most every half second. */
+class ProgressThrottle {
+  readonly #send: (value: object) => Promise<void>;
+  #waiting: object | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #sent: Promise<void> = Promise.resolve();
+
+  constructor(send: (value: object) => Promise<void>) {
+    this.#send = send;
+  }
+
+  push(value: object): void {
+    this.#waiting = value;
+    if (!this.#timer) this.#flush();
+  }
+
+  async end(): Promise<void> {
+    clearTimeout(this.#timer);
+    if (this.#waiting) this.#flush();
+    clearTimeout(this.#timer);
+    await this.#sent;
+  }
+
+  #flush(): void {
+    const value = this.#waiting;
+    this.#waiting = undefined;
+    this.#timer = undefined;
+    if (value === undefined) return;
+    // A lost word of progress is no reason to fail the job.
+    this.#sent = this.#sent.then(() => this.#send(value)).catch(() => {});
+    this.#timer = setTimeout(() => this.#flush(), PROGRESS_MS);
+  }
+}
+
+async function closeWithin(worker: Worker, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), ms);
+  });
+  const closed = await Promise.race([worker.close().then(() => 'closed' as const), late]);
+  clearTimeout(timer);
+  if (closed === 'late') await worker.close(true);
+}
