@@ -1,3 +1,4 @@
+import type { PlaceResult } from '@covey/jobs';
 import type { NostrEvent } from '@covey/nostr';
 import { type LoadedGraph, loadGraph, namesOf, type Sql } from '@covey/postgres';
 import { PlacementTable, signManifest, type TableMember } from '@covey/table';
@@ -25,24 +26,11 @@ export interface RunEpochOptions {
   onPhase: (phase: string, done: number, total: number) => void;
 }
 
-export type EpochOutcome =
-  | { changed: false; epoch: number }
-  | {
-      changed: true;
-      epoch: number;
-      root: string;
-      counts: { accounts: number; follows: number; communities: number; groups: number; moved: number };
-      modularity: number;
-      tableBytes: number;
-      deltaBytes: number | null;
-      ms: Record<string, number>;
-    };
-
 /**
  * Makes the next epoch: load, compute, sign, commit. Publishing is the outbox's business.
  * @throws PlacementFailedError, FencedError
  */
-export async function runEpoch(options: RunEpochOptions): Promise<EpochOutcome> {
+export async function runEpoch(options: RunEpochOptions): Promise<PlaceResult> {
   const { sql, cluster, keys, nowMs, onPhase } = options;
   const startedMs = nowMs();
   onPhase('load', 0, 1);

@@ -1,0 +1,143 @@
+import { homeRoot, readRunState } from '@covey/config';
+import { Jobs, type JobView, PLACE_QUEUE, type PlaceProgress, type PlaceResult } from '@covey/jobs';
+import type { Command } from 'commander';
+import { alignColumns, apiUrl, askApi, CommandError, EXIT, runAsking } from '../api-client.ts';
+
+const POLL_MS = 200;
+
+interface RunFlags {
+  force?: boolean;
+  json?: boolean;
+}
+
+const runExamples = `
+Asks the coordinator for a placement now and waits for it. Without --force nothing is made when neither the graph nor the
+members have changed since the last epoch. Finds the cluster by DATABASE_URL (and REDIS_URL), else by COVEY_HOME.
+
+Examples:
+  covey epochs run
+  covey epochs run --force --json
+
+Exit codes: 0 done, 65 no placement keeps the limits, 69 no cluster there, 70 a fault of ours`;
+
+const listExamples = `
+Examples:
+  covey epochs list
+  covey epochs list --json --api https://api.birds.example`;
+
+/** `covey epochs`: what the cluster published, and the next one. */
+export function registerEpochs(program: Command): void {
+  const epochs = program
+    .command('epochs')
+    .description('list the epochs of the cluster, or make the next one');
+  epochs
+    .command('run')
+    .description('place now, and publish the next epoch')
+    .option('--force', 'make an epoch even when nothing has changed')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', runExamples)
+    .action((flags: RunFlags) => runAsking(() => runEpoch(flags)));
+  epochs
+    .command('list')
+    .description('epochs, newest first')
+    .option('--api <url>', 'the API to ask')
+    .option('--json', 'print the API’s answer')
+    .addHelpText('after', listExamples)
+    .action((flags: { api?: string; json?: boolean }) => runAsking(() => listEpochs(flags)));
+}
+
+interface EpochLine {
+  epoch: number;
+  createdAt: number;
+  accounts: number;
+  groups: number;
+  moved: number;
+  root: string;
+}
+
+async function listEpochs(flags: { api?: string; json?: boolean }): Promise<void> {
+  const answer = await askApi<{ epochs: EpochLine[] }>(apiUrl(flags.api, process.env), '/v1/epochs');
+  if (flags.json) return console.log(JSON.stringify(answer, null, 2));
+  const rows = answer.epochs.map((e) => [
+    e.epoch,
+    new Date(e.createdAt * 1000).toISOString(),
+    e.accounts,
+    e.groups,
+    e.moved,
+    e.root.slice(0, 16),
+  ]);
+  console.log(alignColumns([['epoch', 'made', 'accounts', 'groups', 'moved', 'root'], ...rows]));
+}
+
+/** Where the cluster's jobs are. @throws CommandError when no cluster is known. */
+function clusterJobs(): Jobs {
+  const env = process.env;
+  const run = readRunState(homeRoot(env));
+  const databaseUrl = env['DATABASE_URL'] || run?.databaseUrl;
+  if (!databaseUrl)
+    throw new CommandError(
+      EXIT.unreachable,
+      'no cluster runs from COVEY_HOME, and DATABASE_URL is not set. Start one with covey up, or name the database of yours.',
+    );
+  const redisUrl = env['REDIS_URL'] || run?.redisUrl;
+  const quiet = { info: () => {}, warn: () => {} };
+  return new Jobs({
+    cluster: env['COVEY_CLUSTER'] || run?.cluster || 'local',
+    redisUrl,
+    databaseUrl,
+    logger: quiet,
+  });
+}
+
+async function runEpoch({ force = false, json = false }: RunFlags): Promise<void> {
+  const jobs = clusterJobs();
+  try {
+    const id = await jobs.add(PLACE_QUEUE, { reason: 'covey epochs run', force });
+    const view = await untilOver(jobs, id, (text) => {
+      if (!json && process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+    });
+    if (!json && process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+    if (view.state === 'failed') throw new CommandError(EXIT.data, `the placement failed: ${view.reason}`);
+    const result = view.result as PlaceResult;
+    console.log(json ? JSON.stringify(result) : describe(result));
+  } finally {
+    await jobs.close();
+  }
+}
+
+async function untilOver(jobs: Jobs, id: string, show: (text: string) => void): Promise<JobView> {
+  for (;;) {
+    const view = await jobs.find(PLACE_QUEUE, id);
+    if (!view)
+      throw new CommandError(
+        EXIT.internal,
+        `the job ${id} is gone: somebody emptied the queue; run it again`,
+      );
+    if (view.state === 'completed' || view.state === 'failed') return view;
+    const progress = view.progress as Partial<PlaceProgress> | undefined;
+    show(progress?.phase ? `${progress.phase} …` : `${view.state}; a coordinator that leads takes it`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+function describe(result: PlaceResult): string {
+  if (!result.changed)
+    return `nothing changed: epoch ${result.epoch} stays (--force makes a new one all the same)`;
+  const { epoch, counts, modularity, tableBytes, deltaBytes, ms, root } = result;
+  return alignColumns([
+    ['epoch', String(epoch)],
+    ['root', root],
+    ['accounts', `${counts.accounts} (${counts.moved} moved) in ${counts.groups} groups`],
+    [
+      'follows',
+      `${counts.follows} in ${counts.communities} communities, modularity ${modularity.toFixed(3)}`,
+    ],
+    ['table', `${tableBytes} bytes${deltaBytes === null ? '' : `, delta ${deltaBytes}`}`],
+    [
+      'took',
+      Object.entries(ms)
+        .map(([phase, value]) => `${phase} ${value} ms`)
+        .join(', '),
+    ],
+  ]);
+}

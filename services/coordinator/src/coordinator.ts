@@ -1,0 +1,272 @@
+import type { Server } from 'node:http';
+import { hostname } from 'node:os';
+import {
+  INGEST_QUEUE,
+  Jobs,
+  PLACE_QUEUE,
+  type PlaceJob,
+  type PlaceProgress,
+  type PlaceResult,
+  UnrecoverableError,
+} from '@covey/jobs';
+import type { Logger } from '@covey/log';
+import { NatsLink } from '@covey/nats';
+import { connectPostgres, MIGRATIONS, MigrationError, migrate, type Sql } from '@covey/postgres';
+import { Acknowledgements } from './acknowledgements.ts';
+import type { CoordinatorConfig } from './config.ts';
+import { PlacementFailedError } from './epochs/compute-thread.ts';
+import { FencedError, lastEpoch } from './epochs/epoch-store.ts';
+import { runEpoch } from './epochs/run-epoch.ts';
+import { serveHealth } from './health-server.ts';
+import { createIngestWorker } from './ingest/index.ts';
+import { Lease } from './lease.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { Outbox } from './outbox.ts';
+
+const MIGRATE_RETRY_MS = 2_000;
+const JOB_COUNTS_MS = 10_000;
+
+/** Tells who watches what is under way, in words. */
+export type Tell = (text: string) => void;
+
+/**
+ * The coordinator: learns the follow graph, makes epochs, and publishes them. Authority over epochs and over who is a
+ * member; never in the path of an event. Several may run on one database: all ingest, one leads and places.
+ */
+export class Coordinator {
+  readonly #config: CoordinatorConfig;
+  readonly #log: Logger;
+  readonly #tell: Tell;
+  readonly #metrics: Metrics = createMetrics();
+  readonly #sql: Sql;
+  readonly #link: NatsLink;
+  readonly #lease: Lease;
+  readonly #outbox: Outbox;
+  readonly #acks: Acknowledgements;
+  readonly #jobs: Jobs;
+  /** Takes placements; there only while this coordinator leads. */
+  #placements: Jobs | undefined;
+  #health: Server | undefined;
+  #counting: NodeJS.Timeout | undefined;
+  #migrated = false;
+  #stopped = false;
+
+  constructor(config: CoordinatorConfig, log: Logger, tell: Tell = () => {}) {
+    this.#config = config;
+    this.#log = log;
+    this.#tell = tell;
+    const { cluster } = config;
+    this.#sql = connectPostgres(config.databaseUrl, { application: 'covey coordinator', connections: 6 });
+    this.#link = new NatsLink({ ...config.nats, user: 'coordinator' });
+    this.#acks = new Acknowledgements({
+      link: this.#link,
+      cluster,
+      members: config.members.map(({ id }) => id),
+      nowMs: () => performance.now(),
+      log,
+    });
+    this.#outbox = new Outbox({
+      sql: this.#sql,
+      link: this.#link,
+      cluster,
+      leads: () => this.#lease.fence !== undefined,
+      onPublished: (epoch) => {
+        this.#metrics.epoch.set(epoch);
+        this.#acks.published(epoch);
+      },
+      log,
+    });
+    this.#lease = new Lease({
+      sql: this.#sql,
+      holder: `${hostname()} ${process.pid}`,
+      nowMs: () => performance.now(),
+      onLeader: () => void this.#lead(),
+      onLost: () => void this.#follow(),
+      log,
+    });
+    this.#jobs = this.#newJobs();
+  }
+
+  #newJobs(): Jobs {
+    const { cluster, redisUrl, databaseUrl } = this.#config;
+    return new Jobs({ cluster, redisUrl, databaseUrl, logger: this.#log });
+  }
+
+  /** Waits for PostgreSQL for as long as it takes; NATS may come later. @throws MigrationError, or when a port is taken. */
+  async start(): Promise<void> {
+    this.#health = await serveHealth({
+      ...this.#config.listen,
+      metrics: this.#metrics.registry,
+      notReady: () => (this.#migrated ? undefined : 'waiting for PostgreSQL'),
+    });
+    await this.#migrate();
+    if (this.#stopped) return;
+    this.#acks.start();
+    this.#outbox.start();
+    createIngestWorker({
+      sql: this.#sql,
+      jobs: this.#jobs,
+      logger: this.#log,
+      clock: Date.now,
+      profile: this.#config.profile,
+      onChanged: () => this.#requestPlacement('ingest'),
+    });
+    this.#lease.start();
+    this.#counting = setInterval(() => void this.#count(), JOB_COUNTS_MS);
+    this.#log.info({ members: this.#config.members.length, jobs: this.#jobs.kind }, 'coordinator started');
+  }
+
+  /** In the order that loses nothing: jobs go back to their queues while PostgreSQL still runs, leadership is given up. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#counting);
+    await this.#follow();
+    await this.#jobs.close();
+    await this.#outbox.stop();
+    this.#acks.stop();
+    await this.#lease.stop();
+    await this.#link.close();
+    await this.#sql.end({ timeout: 5 });
+    this.#health?.closeAllConnections();
+    this.#health?.close();
+  }
+
+  async #migrate(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        const applied = await migrate(this.#sql, MIGRATIONS);
+        if (applied.length > 0) this.#log.info({ applied }, 'schema brought up to date');
+        this.#migrated = true;
+        return;
+      } catch (error) {
+        if (error instanceof MigrationError) throw error;
+        this.#log.warn({ error: String(error) }, 'PostgreSQL is not there yet');
+        await new Promise((resolve) => setTimeout(resolve, MIGRATE_RETRY_MS));
+      }
+    }
+  }
+
+  async #lead(): Promise<void> {
+    this.#metrics.leading.set(1);
+    this.#outbox.wake();
+    try {
+      const placements = this.#newJobs();
+      this.#placements = placements;
+      placements.work<PlaceJob, PlaceProgress, PlaceResult>(PLACE_QUEUE, (job, context) =>
+        this.#place(job, context.progress),
+      );
+      await this.#jobs.schedule(PLACE_QUEUE, 'every', this.#config.placeEveryMs, {
+        reason: 'schedule',
+        force: false,
+      });
+      await this.#begin();
+    } catch (error) {
+      this.#log.warn(
+        { error: String(error) },
+        'the first jobs could not be set; the schedule sets them again',
+      );
+    }
+  }
+
+  async #follow(): Promise<void> {
+    this.#metrics.leading.set(0);
+    const placements = this.#placements;
+    this.#placements = undefined;
+    await placements
+      ?.close()
+      .catch((error) => this.#log.warn({ error: String(error) }, 'the placement worker did not close'));
+  }
+
+  /** On an empty graph: the crawl that the configuration names, then the first epoch. */
+  async #begin(): Promise<void> {
+    if ((await lastEpoch(this.#sql)) !== undefined) return void this.#requestPlacement('start');
+    const lists = await this.#sql`select 1 from follow_lists limit 1`;
+    if (lists.length > 0) return void this.#requestPlacement('first start');
+    if (!this.#config.snapshot) {
+      this.#log.info({}, 'the graph is empty: feed it with covey ingest');
+      return;
+    }
+    this.#tell('reading the crawl of the follow graph');
+    await this.#jobs.add(INGEST_QUEUE, { type: 'snapshot', unsigned: true }, { key: 'snapshot' });
+  }
+
+  #requestPlacement(reason: string): void {
+    this.#jobs
+      .add(PLACE_QUEUE, { reason, force: false } satisfies PlaceJob, { key: `place ${reason}` })
+      .catch((error) =>
+        this.#log.warn(
+          { error: String(error) },
+          'a placement could not be queued; the schedule will make it',
+        ),
+      );
+  }
+
+  async #place({ reason, force }: PlaceJob, progress: (value: PlaceProgress) => void): Promise<PlaceResult> {
+    const { fence } = this.#lease;
+    if (fence === undefined)
+      throw new Error('this coordinator no longer leads; the one that does will take the job');
+    const { cluster, keys, members, placement } = this.#config;
+    try {
+      const result = await runEpoch({
+        sql: this.#sql,
+        cluster,
+        fence,
+        keys,
+        members,
+        placement,
+        reason,
+        force,
+        nowMs: Date.now,
+        onPhase: (phase, done, total) => {
+          progress({ phase, done, total });
+          if (done === 0) this.#tell(PHASES[phase] ?? phase);
+        },
+      });
+      this.#finished(result);
+      return result;
+    } catch (error) {
+      this.#metrics.placementsFailed.inc();
+      // Trying again gives the same answer until somebody changes the members or the options.
+      if (error instanceof PlacementFailedError) throw new UnrecoverableError(error.message);
+      if (error instanceof FencedError)
+        throw new Error(`${error.message}; what was computed is thrown away`, { cause: error });
+      throw error;
+    }
+  }
+
+  #finished(result: PlaceResult): void {
+    if (!result.changed) {
+      this.#log.info({ epoch: result.epoch }, 'nothing changed: the epoch stays');
+      return;
+    }
+    const { epoch, counts, ms, tableBytes, deltaBytes } = result;
+    for (const [phase, value] of Object.entries(ms)) this.#metrics.phaseMs.set({ phase }, value);
+    this.#metrics.accounts.set(counts.accounts);
+    this.#metrics.follows.set(counts.follows);
+    this.#metrics.moved.set(counts.moved);
+    this.#log.info({ epoch, ...counts, tableBytes, deltaBytes, ms }, 'epoch made');
+    this.#tell(`epoch ${epoch}: ${counts.accounts} accounts in ${counts.groups} groups`);
+    this.#outbox.wake();
+  }
+
+  async #count(): Promise<void> {
+    try {
+      for (const queue of [INGEST_QUEUE, PLACE_QUEUE])
+        this.#metrics.jobsSetAside.set({ queue }, (await this.#jobs.counts(queue)).failed);
+      const last = await lastEpoch(this.#sql);
+      if (last) this.#metrics.appliedMembers.set(this.#acks.appliedBy(last.epoch));
+      if (this.#acks.lastAppliedMs !== undefined)
+        this.#metrics.publishToAppliedMs.set(this.#acks.lastAppliedMs);
+    } catch (error) {
+      this.#log.warn({ error: String(error) }, 'jobs could not be counted');
+    }
+  }
+}
+
+const PHASES: Record<string, string> = {
+  load: 'loading the follow graph',
+  detect: 'finding communities',
+  place: 'placing accounts',
+  table: 'writing the table',
+  commit: 'committing the epoch',
+};

@@ -1,0 +1,31 @@
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+
+/** What the coordinator measures of itself. One registry an instance, so that tests can run several in a process. */
+export function createMetrics() {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const gauge = (name: string, help: string, labelNames: string[] = []) =>
+    new Gauge({ name, help, labelNames, registers: [registry] });
+  return {
+    registry,
+    leading: gauge('covey_coordinator_leading', '1 while this coordinator leads'),
+    epoch: gauge('covey_epoch', 'Newest epoch published by this coordinator'),
+    appliedMembers: gauge('covey_epoch_applied_members', 'Members that apply the newest epoch'),
+    publishToAppliedMs: gauge(
+      'covey_epoch_publish_to_applied_ms',
+      'From publishing to the last member that applies, newest epoch',
+    ),
+    phaseMs: gauge('covey_epoch_phase_ms', 'Time of each phase of the last placement', ['phase']),
+    accounts: gauge('covey_accounts', 'Accounts placed in the last epoch'),
+    follows: gauge('covey_follows', 'Follows in the last epoch'),
+    moved: gauge('covey_moved_accounts', 'Accounts that the last epoch moved'),
+    jobsSetAside: gauge('covey_jobs_set_aside', 'Jobs that used up their tries', ['queue']),
+    placementsFailed: new Counter({
+      name: 'covey_placements_failed_total',
+      help: 'Placements that ended in an error',
+      registers: [registry],
+    }),
+  };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;
