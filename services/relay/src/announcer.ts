@@ -1,0 +1,94 @@
+import type { NatsLink } from '@covey/nats';
+import { type Ack, type Heartbeat, subjectsOf } from '@covey/protocol';
+import type { Relay } from './relay.ts';
+import { SOFTWARE, VERSION } from './software.ts';
+import type { AppliedTable } from './table-source.ts';
+
+const HEARTBEAT_MS = 2000;
+
+export interface AnnouncerOptions {
+  relay: Relay;
+  link: NatsLink;
+  cluster: string;
+  /** Unix milliseconds. */
+  clock: () => number;
+}
+
+/**
+ * Tells the coordinator over NATS what this member applies, refuses and carries. Nothing waits for NATS: a heartbeat that
+ * can't be sent is dropped, and the last acknowledgement is said again on every connect.
+ */
+export class Announcer {
+  readonly #options: AnnouncerOptions;
+  readonly #startedAtMs: number;
+  #sequence = 0;
+  #lastAck: Ack | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #before = { atMs: 0, accepted: 0, sent: 0 };
+  #stopListening: (() => void) | undefined;
+
+  constructor(options: AnnouncerOptions) {
+    this.#options = options;
+    this.#startedAtMs = options.clock();
+  }
+
+  start(): void {
+    this.#stopListening = this.#options.link.onConnect(() => {
+      if (this.#lastAck) this.#send(this.#lastAck);
+      this.#beat();
+    });
+    this.#timer = setInterval(() => this.#beat(), HEARTBEAT_MS);
+    this.#timer.unref();
+  }
+
+  applied({ table }: Pick<AppliedTable, 'table'>): void {
+    const { relay, clock } = this.#options;
+    this.#send({ member: relay.pubkey, epoch: table.epoch, root: table.root, atMs: clock() });
+    this.#beat();
+  }
+
+  /** @param root '' when not even that could be read */
+  refused({ epoch, root, error }: { epoch: number; root: string; error: Error }): void {
+    const { relay, clock } = this.#options;
+    this.#send({
+      member: relay.pubkey,
+      epoch,
+      root: root || '0'.repeat(64),
+      atMs: clock(),
+      error: error.message.slice(0, 512),
+      lastGoodEpoch: relay.epoch,
+    });
+  }
+
+  #send(ack: Ack): void {
+    const { relay, link, cluster } = this.#options;
+    this.#lastAck = ack;
+    link.publish(subjectsOf(cluster).ack(relay.pubkey), ack);
+  }
+
+  #beat(): void {
+    const { relay, link, cluster, clock } = this.#options;
+    const atMs = clock();
+    const { accepted, sent, ...load } = relay.load();
+    const seconds = Math.max(0.001, (atMs - this.#before.atMs) / 1000);
+    const heartbeat: Heartbeat = {
+      member: relay.pubkey,
+      startedAtMs: this.#startedAtMs,
+      sequence: this.#sequence++,
+      epoch: relay.epoch,
+      software: `${SOFTWARE}/${VERSION}`,
+      load: {
+        ...load,
+        writesPerSecond: (accepted - this.#before.accepted) / seconds,
+        readsPerSecond: (sent - this.#before.sent) / seconds,
+      },
+    };
+    this.#before = { atMs, accepted, sent };
+    link.publish(subjectsOf(cluster).heartbeat(relay.pubkey), heartbeat);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#stopListening?.();
+  }
+}

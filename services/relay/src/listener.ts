@@ -1,0 +1,137 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import WebSocket, { WebSocketServer } from 'ws';
+import { type HttpOptions, httpHandler } from './http.ts';
+import type { Limits } from './limits.ts';
+import type { RelayMetrics } from './metrics.ts';
+import { Session, type SessionContext } from './session.ts';
+
+/** Time that clients have to close after they were told that we go. */
+const CLOSE_MS = 1000;
+
+/** The port: HTTP requests are answered, WebSockets become sessions, the silent and the dead are closed. */
+export class Listener {
+  readonly #server: Server;
+  readonly #sockets: WebSocketServer;
+  readonly #sessions = new Map<WebSocket, Session>();
+  readonly #limits: Limits;
+  readonly #metrics: RelayMetrics;
+  readonly #context: SessionContext;
+  #watch: NodeJS.Timeout | undefined;
+
+  constructor(context: SessionContext, http: HttpOptions) {
+    this.#context = context;
+    this.#limits = context.limits;
+    this.#metrics = context.metrics;
+    this.#server = createServer(
+      { headersTimeout: this.#limits.handshakeMs, requestTimeout: this.#limits.handshakeMs },
+      httpHandler(http),
+    );
+    this.#sockets = new WebSocketServer({
+      noServer: true,
+      maxPayload: this.#limits.refusedFrameBytesMax,
+      perMessageDeflate: false,
+    });
+    this.#server.on('upgrade', (request, socket, head) => {
+      if (this.#sessions.size >= this.#limits.connectionsMax) return refuse(socket);
+      socket.on('error', () => socket.destroy());
+      this.#sockets.handleUpgrade(request, socket, head, (webSocket) => this.#accept(webSocket));
+    });
+  }
+
+  get connections(): number {
+    return this.#sessions.size;
+  }
+
+  get subscriptions(): number {
+    let total = 0;
+    for (const session of this.#sessions.values()) total += session.subscriptions;
+    return total;
+  }
+
+  /** @returns the port @throws when it is taken */
+  async listen(host: string, port: number): Promise<number> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(port, host, () => {
+        this.#server.off('error', reject);
+        resolve();
+      });
+    });
+    this.#watch = setInterval(() => this.#sweep(), Math.min(this.#limits.pingMs, this.#limits.idleMs));
+    this.#watch.unref();
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  #accept(socket: WebSocket): void {
+    const session = new Session(socket, this.#context);
+    this.#sessions.set(socket, session);
+    alive.add(socket);
+    socket.on('pong', () => alive.add(socket));
+    // ws has sent the close frame (1009 for a frame over the bound, 1007 for invalid UTF-8) when it reports an error.
+    socket.on('error', () => this.#metrics.badFrames.inc());
+    socket.on('close', () => {
+      this.#sessions.delete(socket);
+      session.end();
+    });
+  }
+
+  /** Cuts connections that answered no ping, closes those that are idle, and pings the others. */
+  #sweep(): void {
+    const now = this.#context.clock();
+    for (const [socket, session] of this.#sessions) {
+      if (!alive.has(socket)) {
+        this.#metrics.cut.inc({ reason: 'no pong' });
+        socket.terminate();
+      } else if (session.idle(now)) {
+        this.#metrics.cut.inc({ reason: 'idle' });
+        socket.close(1000, 'idle');
+        alive.delete(socket); // who does not close in turn is cut at the next sweep
+      } else {
+        alive.delete(socket);
+        socket.ping();
+      }
+    }
+  }
+
+  /** Has every session look again at where its accounts live, spread over `ms`. */
+  reroute(ms: number): void {
+    const sessions = [...this.#sessions.values()];
+    sessions.forEach((session, i) => {
+      setTimeout(() => session.reroute(), (ms * i) / sessions.length).unref();
+    });
+  }
+
+  /** No new connections or requests from here on. */
+  refuse(): void {
+    clearInterval(this.#watch);
+    this.#server.close();
+  }
+
+  /** Tells clients to go elsewhere, and goes after a second at the latest. */
+  async close(): Promise<void> {
+    const open = [...this.#sessions.keys()];
+    const gone = Promise.all(open.map((socket) => new Promise((resolve) => socket.once('close', resolve))));
+    for (const socket of open) socket.close(1001, 'this relay is going away');
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([
+      gone,
+      new Promise((resolve) => {
+        timer = setTimeout(resolve, CLOSE_MS);
+      }),
+    ]);
+    clearTimeout(timer);
+    for (const socket of open) if (socket.readyState !== WebSocket.CLOSED) socket.terminate();
+    this.#server.closeAllConnections();
+  }
+}
+
+/** Sockets that answered the last ping. */
+const alive = new WeakSet<WebSocket>();
+
+function refuse(socket: Duplex): void {
+  socket.end(
+    'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 60\r\nContent-Type: text/plain\r\n\r\ntoo many connections\n',
+  );
+}

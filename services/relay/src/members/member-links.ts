@@ -1,0 +1,58 @@
+import type { PlacementTable } from '@covey/table';
+import { type LinkOptions, MemberLink } from './member-link.ts';
+
+/** One link for every other member of the current table. */
+export class MemberLinks {
+  readonly #options: LinkOptions;
+  #links = new Map<string, MemberLink>();
+  #table: PlacementTable | undefined;
+  /** Called with a member that left the table, or whose URL changed, after its link was closed. */
+  onGone: (member: string) => void = () => {};
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+  }
+
+  /** Takes over the members of a new table; links to members that stay are kept as they are. */
+  update(table: PlacementTable): void {
+    this.#table = table;
+    const before = this.#links;
+    this.#links = new Map();
+    for (const { id, url } of table.members) {
+      if (id === this.#options.self.pubkey) continue;
+      const known = before.get(id);
+      this.#links.set(id, known?.url === url ? known : new MemberLink(id, url, this.#options));
+    }
+    for (const [id, link] of before)
+      if (this.#links.get(id) !== link) {
+        link.close();
+        this.onGone(id);
+      }
+  }
+
+  /** By member id. */
+  get(member: string): MemberLink | undefined {
+    return this.#links.get(member);
+  }
+
+  /** By index in the current table. */
+  at(index: number): MemberLink | undefined {
+    const member = this.#table?.members[index];
+    return member && this.#links.get(member.id);
+  }
+
+  has(member: string): boolean {
+    return this.#links.has(member);
+  }
+
+  get connected(): number {
+    let count = 0;
+    for (const link of this.#links.values()) if (link.connected) count++;
+    return count;
+  }
+
+  close(): void {
+    for (const link of this.#links.values()) link.close();
+    this.#links.clear();
+  }
+}

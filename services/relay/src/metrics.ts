@@ -1,0 +1,93 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/** What a member counts; one registry a member, so that several can run in one process. */
+export class RelayMetrics {
+  readonly registry = new Registry();
+  readonly #registers = [this.registry];
+
+  readonly events = new Counter({
+    name: 'covey_relay_events_total',
+    help: 'Events that clients and members sent, by what became of them',
+    labelNames: ['from', 'outcome'] as const,
+    registers: this.#registers,
+  });
+  readonly observed = new Counter({
+    name: 'covey_relay_observed_total',
+    help: 'Events kept here though their account lives elsewhere, as COVEY_WRITES=observe asks',
+    registers: this.#registers,
+  });
+  readonly sent = new Counter({
+    name: 'covey_relay_events_sent_total',
+    help: 'Events sent to clients and members',
+    registers: this.#registers,
+  });
+  readonly delivered = new Counter({
+    name: 'covey_relay_forwarded_total',
+    help: 'Events that other members took from our spool',
+    registers: this.#registers,
+  });
+  readonly givenUp = new Counter({
+    name: 'covey_relay_forward_given_up_total',
+    help: 'Spooled events that another member refused for good, or that grew too old',
+    registers: this.#registers,
+  });
+  readonly copiesDropped = new Counter({
+    name: 'covey_relay_copies_dropped_total',
+    help: 'Copies not spooled because their destination has too many waiting; repair brings them later',
+    registers: this.#registers,
+  });
+  readonly remoteReads = new Counter({
+    name: 'covey_relay_remote_reads_total',
+    help: 'Subscriptions that other members were asked for, by what came of it',
+    labelNames: ['outcome'] as const,
+    registers: this.#registers,
+  });
+  readonly cut = new Counter({
+    name: 'covey_relay_connections_cut_total',
+    help: 'Connections closed by us, by reason',
+    labelNames: ['reason'] as const,
+    registers: this.#registers,
+  });
+  readonly badFrames = new Counter({
+    name: 'covey_relay_bad_frames_total',
+    help: 'Messages that were no valid frame',
+    registers: this.#registers,
+  });
+  readonly commitMs = new Histogram({
+    name: 'covey_relay_commit_milliseconds',
+    help: 'Time of a group commit with its sync to disk',
+    buckets: [0.5, 1, 2, 5, 10, 20, 50, 100, 500],
+    registers: this.#registers,
+  });
+  readonly commitWrites = new Histogram({
+    name: 'covey_relay_commit_writes',
+    help: 'Writes that shared a commit',
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
+    registers: this.#registers,
+  });
+
+  /** Counts since start, for heartbeats. */
+  accepted = 0;
+  sentEvents = 0;
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  countSent(): void {
+    this.sentEvents++;
+    this.sent.inc();
+  }
+
+  /** Registers a value that is read when metrics are collected. */
+  gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers: this.#registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+}

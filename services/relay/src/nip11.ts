@@ -1,0 +1,45 @@
+import type { ClusterField } from '@covey/protocol';
+import type { Limits } from './limits.ts';
+import { SOFTWARE_URL, VERSION } from './software.ts';
+
+/** Only what is true of this relay. */
+const SUPPORTED_NIPS = [1, 2, 9, 11, 40, 42, 65, 67, 70];
+
+/** The relay information document (NIP-11). */
+export function relayInformation({
+  name,
+  self,
+  limits,
+  covey,
+  restrictedWrites,
+}: {
+  name: string;
+  self: string;
+  limits: Limits;
+  covey: ClusterField;
+  restrictedWrites: boolean;
+}): object {
+  return {
+    name,
+    description:
+      'A member of a Covey cluster: co-operating relays that share out accounts, so that a client reads everyone it follows from a few of them.',
+    self,
+    supported_nips: SUPPORTED_NIPS,
+    software: SOFTWARE_URL,
+    version: VERSION,
+    limitation: {
+      max_message_length: limits.frameBytesMax,
+      max_subscriptions: limits.subscriptionsMax,
+      max_filters: limits.filtersMax,
+      max_limit: limits.limitMax,
+      default_limit: limits.limitMax,
+      max_subid_length: limits.subscriptionIdCharactersMax,
+      max_event_tags: limits.eventTagsMax,
+      created_at_upper_limit: limits.createdAtFutureSecondsMax,
+      auth_required: false,
+      payment_required: false,
+      restricted_writes: restrictedWrites,
+    },
+    covey,
+  };
+}

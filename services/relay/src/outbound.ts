@@ -1,0 +1,61 @@
+import WebSocket from 'ws';
+import type { Limits } from './limits.ts';
+
+/** From this many waiting bytes on, stored events are sent no faster than the reader takes them. */
+const PACE_BYTES = 256 * 1024;
+
+/** The sending half of a connection: bounded. A reader that lets too much pile up, or takes nothing, is cut. */
+export class Outbound {
+  readonly #socket: WebSocket;
+  readonly #limits: Limits;
+  readonly #onSlow: () => void;
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(socket: WebSocket, limits: Limits, onSlow: () => void) {
+    this.#socket = socket;
+    this.#limits = limits;
+    this.#onSlow = onSlow;
+  }
+
+  get open(): boolean {
+    return this.#socket.readyState === WebSocket.OPEN;
+  }
+
+  /** Sends now. */
+  send(frame: string): void {
+    if (!this.open) return;
+    this.#socket.send(frame);
+    if (this.#socket.bufferedAmount > this.#limits.outboundBytesMax) this.#cut();
+  }
+
+  #cut(): void {
+    this.#onSlow();
+    this.#socket.terminate(); // a close frame would wait behind what is not read
+  }
+
+  /** Runs `work` when all earlier answers of this connection are out, so that only one waits in memory. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.then(
+      () => {},
+      () => {},
+    );
+    return result;
+  }
+
+  /** Sends one of many frames, and waits while the reader is behind. */
+  async pace(frame: string): Promise<void> {
+    if (!this.open) return;
+    if (this.#socket.bufferedAmount < PACE_BYTES) {
+      this.#socket.send(frame);
+      return;
+    }
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => this.#cut(), this.#limits.slowReaderMs);
+      this.#socket.send(frame, () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+}

@@ -1,0 +1,272 @@
+import { join } from 'node:path';
+import { Enforcer } from '@covey/enforcement';
+import { publicKeyOf } from '@covey/nostr';
+import type { ClusterField, Load } from '@covey/protocol';
+import type { RelayConfig } from './config.ts';
+import { Listener } from './listener.ts';
+import { LiveIndex } from './live-index.ts';
+import { Forwarder } from './members/forwarder.ts';
+import { MemberLinks } from './members/member-links.ts';
+import { Upstreams } from './members/upstreams.ts';
+import { VerifiedEvents } from './members/verified-events.ts';
+import { RelayMetrics } from './metrics.ts';
+import { relayInformation } from './nip11.ts';
+import { ReadPath } from './read-path.ts';
+import { CommitQueue } from './store/commit-queue.ts';
+import { openDatabase } from './store/database.ts';
+import { Spool } from './store/spool.ts';
+import { SqliteStore } from './store/sqlite-store.ts';
+import type { AppliedTable, TableSource } from './table-source.ts';
+import { WritePath } from './write-path.ts';
+
+export interface RelayOptions {
+  config: RelayConfig;
+  tables: TableSource;
+  log: {
+    info(fields: object, text: string): void;
+    warn(fields: object, text: string): void;
+    error(fields: object, text: string): void;
+    debug(fields: object, text: string): void;
+  };
+  /** Unix milliseconds. */
+  clock?: () => number;
+  random?: () => number;
+}
+
+const COMMIT_DELAY_MS = 2;
+const COMMIT_WRITES_MAX = 1024;
+const EXPIRY_SWEEP_MS = 60_000;
+const CONNECT_MS = 1500;
+/** Entries moved in one transaction when a new table changes where they go. */
+const REROUTE_BATCH = 500;
+/** Clients' subscriptions are taken up elsewhere within this time of a new table. */
+const REROUTE_SPREAD_MS = 1000;
+
+/**
+ * A member of the cluster: a Nostr relay with a store of its own that holds the accounts the table gives it, and passes on
+ * writes and reads for all others. Needs nothing but its folder; without a table it is a relay like any other.
+ */
+export class Relay {
+  readonly pubkey: string;
+  readonly metrics = new RelayMetrics();
+  readonly #options: RelayOptions;
+  readonly #clock: () => number;
+  readonly #store: SqliteStore;
+  readonly #spool: Spool;
+  readonly #live = new LiveIndex();
+  readonly #links: MemberLinks;
+  readonly #forwarder: Forwarder;
+  readonly #listener: Listener;
+  #applied: AppliedTable | undefined;
+  #enforcer: Enforcer;
+  #url = '';
+  #ready = false;
+  #unfollow: (() => void) | undefined;
+  #sweep: NodeJS.Timeout | undefined;
+  #rearranging: Promise<void> = Promise.resolve();
+  #stopped: Promise<void> | undefined;
+
+  /** Opens the store. @throws StoreError */
+  constructor(options: RelayOptions) {
+    this.#options = options;
+    const { config, log, clock = Date.now, random = Math.random } = options;
+    const { limits } = config;
+    this.#clock = clock;
+    this.pubkey = publicKeyOf(config.secretKey);
+    this.#enforcer = new Enforcer(undefined, this.pubkey, config.writes);
+    const db = openDatabase(join(config.dir, 'events.sqlite'));
+    const commits = new CommitQueue(db, {
+      delayMs: COMMIT_DELAY_MS,
+      batchMax: COMMIT_WRITES_MAX,
+      waitingMax: limits.writesWaitingMax,
+      onCommit: (writes, ms) => {
+        this.metrics.commitWrites.observe(writes);
+        this.metrics.commitMs.observe(ms);
+      },
+    });
+    this.#spool = new Spool(db, commits, { perMemberMax: limits.spoolPerMemberMax });
+    this.#store = new SqliteStore(db, commits, this.#spool, clock);
+    this.#links = new MemberLinks({
+      self: { pubkey: this.pubkey, secretKey: config.secretKey },
+      allowPrivate: config.profile === 'local',
+      clock,
+      random,
+      log,
+      connectMs: CONNECT_MS,
+      frameBytesMax: 2 * limits.frameBytesMax,
+    });
+    this.#forwarder = new Forwarder({
+      spool: this.#spool,
+      links: this.#links,
+      clock,
+      log,
+      onDelivered: (_, events) => this.metrics.delivered.inc(events),
+      onGivenUp: () => this.metrics.givenUp.inc(),
+    });
+    const upstreams = new Upstreams(new VerifiedEvents(), limits.upstreamsPerMemberMax);
+    const shared = {
+      store: this.#store,
+      links: this.#links,
+      enforcer: () => this.#enforcer,
+      metrics: this.metrics,
+      limits,
+      clock,
+      log,
+    };
+    this.#listener = new Listener(
+      {
+        ...shared,
+        live: this.#live,
+        writes: new WritePath({ ...shared, live: this.#live }),
+        reads: new ReadPath({ ...shared, upstreams }),
+        clusterField: () => this.clusterField(),
+        relayUrl: () => this.#url,
+      },
+      {
+        registry: this.metrics.registry,
+        information: () => this.#information(),
+        notReady: () => (this.#ready ? undefined : 'starting or stopping'),
+      },
+    );
+    this.#gauges(upstreams);
+  }
+
+  #gauges(upstreams: Upstreams): void {
+    const { metrics } = this;
+    metrics.gauge('covey_relay_connections', 'Open connections', () => this.#listener.connections);
+    metrics.gauge('covey_relay_subscriptions', 'Open subscriptions', () => this.#listener.subscriptions);
+    metrics.gauge('covey_relay_events', 'Events stored', () => this.#store.events);
+    metrics.gauge('covey_relay_store_bytes', 'Size of the store', () => this.#store.bytes);
+    metrics.gauge('covey_relay_spooled', 'Events that wait for other members', () => this.#spool.waiting);
+    metrics.gauge('covey_relay_members_connected', 'Links to other members', () => this.#links.connected);
+    metrics.gauge('covey_relay_upstreams', 'Live subscriptions at other members', () => upstreams.count);
+    metrics.gauge('covey_relay_epoch', 'Epoch applied, 0 for none', () => this.epoch);
+  }
+
+  /** Epoch applied here; 0 for none. */
+  get epoch(): number {
+    return this.#applied?.table.epoch ?? 0;
+  }
+
+  /** The URL that this member believes clients to open. */
+  get url(): string {
+    return this.#url;
+  }
+
+  /** Listens, and begins to follow the table. @returns the port */
+  async start(): Promise<number> {
+    const { config, tables, log } = this.#options;
+    const { host } = config.listen;
+    const port = await this.#listener.listen(host, config.listen.port);
+    this.#url = config.publicUrl ?? `ws://${host.includes(':') ? `[${host}]` : host}:${port}`;
+    this.#unfollow = tables.onTable((applied) => this.#apply(applied));
+    tables.start();
+    if (!this.#applied) log.warn({}, 'no table yet: every event is kept here, and placed when a table comes');
+    this.#sweep = setInterval(() => void this.#removeExpired(), EXPIRY_SWEEP_MS);
+    this.#sweep.unref();
+    this.#ready = true;
+    log.info(
+      { url: this.#url, member: this.pubkey, port, events: this.#store.events, epoch: this.epoch },
+      'listening',
+    );
+    return port;
+  }
+
+  #apply(applied: AppliedTable): void {
+    const { config, log } = this.#options;
+    this.#applied = applied;
+    this.#enforcer = new Enforcer(applied.table, this.pubkey, config.writes);
+    this.#links.update(applied.table);
+    const own = applied.table.members[applied.table.memberIndex(this.pubkey) ?? -1];
+    if (!own)
+      log.warn({ epoch: this.epoch }, 'this member is not in the table: it holds nothing and passes on all');
+    else if (own.url !== this.#url)
+      log.warn(
+        { table: own.url, here: this.#url },
+        'the table gives another URL for this member; members that open it can not prove themselves here unless COVEY_PUBLIC_URL is the same',
+      );
+    this.#rearranging = this.#rearranging
+      .then(() => this.#rearrange())
+      .catch((error) =>
+        log.error({ error: String(error) }, 'what waits could not be rearranged for the new table'),
+      )
+      .then(() => this.#forwarder.wakeAll());
+    this.#listener.reroute(REROUTE_SPREAD_MS);
+  }
+
+  /** What waits goes where the new table says; what was taken without a table gets its copies. */
+  async #rearrange(): Promise<void> {
+    const enforcer = this.#enforcer;
+    const members = enforcer.table?.members ?? [];
+    const place = (event: Parameters<Enforcer['othersOf']>[0]) =>
+      enforcer.othersOf(event).map((index) => members[index]!.id);
+    for (const member of this.#spool.members)
+      for (let after: number | undefined = 0; after !== undefined && !this.#stopped; )
+        after = await this.#spool.reroute(member, after, REROUTE_BATCH, place, this.#clock());
+    while (!this.#stopped && (await this.#store.placeUnplaced(REROUTE_BATCH, place)) > 0);
+  }
+
+  async #removeExpired(): Promise<void> {
+    try {
+      while (!this.#stopped && (await this.#store.removeExpired(Math.floor(this.#clock() / 1000))) > 0);
+    } catch (error) {
+      this.#options.log.error({ error: String(error) }, 'expired events could not be removed');
+    }
+  }
+
+  clusterField(): ClusterField {
+    const { config } = this.#options;
+    return {
+      version: 1,
+      cluster: config.cluster,
+      epoch: this.epoch,
+      manifest: this.#applied?.event.id ?? '',
+      member: this.pubkey,
+      ...(config.apiUrl ? { api: config.apiUrl } : {}),
+    };
+  }
+
+  #information(): object {
+    const { config } = this.#options;
+    return relayInformation({
+      name: config.name ?? `covey member ${this.pubkey.slice(0, 8)}`,
+      self: this.pubkey,
+      limits: config.limits,
+      covey: this.clusterField(),
+      restrictedWrites: config.writes === 'redirect',
+    });
+  }
+
+  /** What a heartbeat says; counts since start stand in for rates. */
+  load(): Omit<Load, 'writesPerSecond' | 'readsPerSecond'> & { accepted: number; sent: number } {
+    return {
+      connections: this.#listener.connections,
+      subscriptions: this.#listener.subscriptions,
+      events: this.#store.events,
+      bytes: this.#store.bytes,
+      spooled: this.#spool.waiting,
+      accepted: this.metrics.accepted,
+      sent: this.metrics.sentEvents,
+    };
+  }
+
+  /** Takes nothing new, makes durable what it has said OK to, tells its clients, and closes the store. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    this.#ready = false;
+    clearInterval(this.#sweep);
+    this.#unfollow?.();
+    this.#listener.refuse();
+    await this.#options.tables.stop();
+    this.#links.close();
+    await this.#forwarder.stop();
+    await this.#listener.close();
+    await this.#rearranging;
+    await this.#store.close();
+    this.#options.log.info({}, 'stopped');
+  }
+}

@@ -1,0 +1,222 @@
+import { randomBytes } from 'node:crypto';
+import type { Enforcer } from '@covey/enforcement';
+import { isHex64 } from '@covey/nostr';
+import { type ClusterField, parseAnnouncement } from '@covey/protocol';
+import type WebSocket from 'ws';
+import { checkAuth, RefusedAuthError } from './auth.ts';
+import { BadFrameError, type ClientFrame, closed, idInText, notice, ok, parseFrame } from './frames.ts';
+import type { Limits } from './limits.ts';
+import type { LiveIndex } from './live-index.ts';
+import type { MemberLinks } from './members/member-links.ts';
+import type { RelayMetrics } from './metrics.ts';
+import { Outbound } from './outbound.ts';
+import type { ReadPath } from './read-path.ts';
+import { Subscription } from './subscription.ts';
+import type { WritePath } from './write-path.ts';
+
+/** What all connections of a relay share. */
+export interface SessionContext {
+  limits: Limits;
+  writes: WritePath;
+  reads: ReadPath;
+  live: LiveIndex;
+  links: MemberLinks;
+  enforcer: () => Enforcer;
+  clusterField: () => ClusterField;
+  relayUrl: () => string;
+  metrics: RelayMetrics;
+  /** Unix milliseconds. */
+  clock: () => number;
+}
+
+/** Subscriptions that a member may keep here: it asks for all its clients. */
+const MEMBER_SUBSCRIPTIONS_MAX = 10_000;
+/** Pubkeys that one connection may authenticate. */
+const KEYS_MAX = 16;
+
+/** One connection: reads its frames, keeps its subscriptions, and knows who it has proved to be. */
+export class Session {
+  readonly #context: SessionContext;
+  readonly #socket: WebSocket;
+  readonly #outbound: Outbound;
+  readonly #challenge = randomBytes(16).toString('hex');
+  readonly #keys = new Set<string>();
+  readonly #subscriptions = new Map<string, Subscription>();
+  #announced = false;
+  #writing = 0;
+  #closed = false;
+  /** Unix milliseconds. */
+  lastHeardMs: number;
+
+  constructor(socket: WebSocket, context: SessionContext) {
+    this.#socket = socket;
+    this.#context = context;
+    this.lastHeardMs = context.clock();
+    this.#outbound = new Outbound(socket, context.limits, () =>
+      context.metrics.cut.inc({ reason: 'slow reader' }),
+    );
+    socket.on('message', (data, isBinary) => this.#onMessage(data as Buffer, isBinary));
+    this.#outbound.send(JSON.stringify(['AUTH', this.#challenge]));
+  }
+
+  get subscriptions(): number {
+    return this.#subscriptions.size;
+  }
+
+  /** Id of the member that this connection has proved to be, under the table of this moment. */
+  get member(): string | undefined {
+    for (const key of this.#keys) if (this.#context.links.has(key)) return key;
+    return undefined;
+  }
+
+  #onMessage(data: Buffer, isBinary: boolean): void {
+    this.lastHeardMs = this.#context.clock();
+    const { limits } = this.#context;
+    if (isBinary) this.#bad('messages are text, not binary');
+    else if (data.length > limits.frameBytesMax) this.#oversized(data);
+    else {
+      try {
+        this.#act(parseFrame(data.toString(), limits));
+      } catch (error) {
+        if (!(error instanceof BadFrameError)) throw error;
+        this.#badFrame(error);
+      }
+    }
+  }
+
+  #act(frame: ClientFrame): void {
+    switch (frame.type) {
+      case 'EVENT':
+        void this.#publish(frame.event, frame.hops);
+        break;
+      case 'REQ':
+        this.#subscribe(frame.subscription, frame.filters);
+        break;
+      case 'CLOSE':
+        this.#drop(frame.subscription);
+        break;
+      case 'AUTH':
+        this.#authenticate(frame.event);
+        break;
+      case 'COVEY':
+        this.#announce(frame.frame);
+        break;
+    }
+  }
+
+  #badFrame({ message, subscription }: BadFrameError): void {
+    if (subscription === undefined) {
+      this.#bad(message);
+      return;
+    }
+    this.#context.metrics.badFrames.inc();
+    this.#drop(subscription);
+    this.#outbound.send(closed(subscription, `invalid: ${message}`));
+  }
+
+  #bad(message: string): void {
+    this.#context.metrics.badFrames.inc();
+    this.#outbound.send(notice(`invalid: ${message}`));
+  }
+
+  /** Not parsed: its size alone is the reason. The connection lives. */
+  #oversized(data: Buffer): void {
+    this.#context.metrics.badFrames.inc();
+    const reason = `invalid: the message has ${data.length} bytes; this relay reads ${this.#context.limits.frameBytesMax}`;
+    const id = idInText(data.toString());
+    this.#outbound.send(id ? ok(id, false, reason) : notice(reason));
+  }
+
+  async #publish(value: unknown, hops: number | undefined): Promise<void> {
+    const { writes, limits } = this.#context;
+    if (++this.#writing >= limits.writesInFlightMax) this.#socket.pause();
+    const answer = await writes.publish(value, {
+      member: this.member,
+      hops,
+      announced: this.#announced,
+      authenticated: this.#keys,
+    });
+    if (this.#writing-- === limits.writesInFlightMax) this.#socket.resume();
+    if (answer.id === undefined) {
+      this.#outbound.send(notice(answer.message));
+      return;
+    }
+    if (answer.message.startsWith('auth-required:'))
+      this.#outbound.send(JSON.stringify(['AUTH', this.#challenge]));
+    this.#outbound.send(ok(answer.id, answer.accepted, answer.message));
+  }
+
+  #subscribe(id: string, filters: Subscription['filters']): void {
+    const { limits, live, reads, metrics } = this.#context;
+    this.#drop(id);
+    const most = this.member ? MEMBER_SUBSCRIPTIONS_MAX : limits.subscriptionsMax;
+    if (this.#subscriptions.size >= most) {
+      this.#outbound.send(
+        closed(id, `rate-limited: ${most} subscriptions are open on this connection; close one first`),
+      );
+      return;
+    }
+    const subscription = new Subscription(id, filters, this.#outbound, () => metrics.countSent());
+    this.#subscriptions.set(id, subscription);
+    live.add(subscription);
+    void reads.serve(subscription, this.#outbound, this.member !== undefined).catch((error) => {
+      reads.report(error);
+      if (this.#subscriptions.get(id) !== subscription) return;
+      this.#drop(id);
+      this.#outbound.send(closed(id, 'error: this relay could not read its store'));
+    });
+  }
+
+  #drop(id: string): void {
+    const subscription = this.#subscriptions.get(id);
+    if (!subscription) return;
+    this.#subscriptions.delete(id);
+    this.#context.live.remove(subscription);
+    subscription.close();
+  }
+
+  #authenticate(value: unknown): void {
+    const id = (value as { id?: unknown } | null | undefined)?.id;
+    const answer = (accepted: boolean, message: string) => {
+      if (isHex64(id)) this.#outbound.send(ok(id, accepted, message));
+      else this.#bad(message.replace(/^invalid: /, ''));
+    };
+    try {
+      const now = Math.floor(this.#context.clock() / 1000);
+      const { pubkey } = checkAuth(value, this.#challenge, this.#context.relayUrl(), now);
+      if (this.#keys.size >= KEYS_MAX)
+        throw new RefusedAuthError(`restricted: ${KEYS_MAX} keys are authenticated on this connection`);
+      this.#keys.add(pubkey);
+      answer(true, '');
+    } catch (error) {
+      if (!(error instanceof RefusedAuthError)) throw error;
+      answer(false, error.message);
+    }
+  }
+
+  /** A client that understands redirects says so, and is told which cluster and epoch it talks to. */
+  #announce(frame: readonly unknown[]): void {
+    if (!parseAnnouncement(frame)) {
+      this.#bad('an announcement is ["COVEY",{"version":1}]');
+      return;
+    }
+    this.#announced = true;
+    this.#outbound.send(JSON.stringify(['COVEY', this.#context.clusterField()]));
+  }
+
+  /** Under a new table, subscriptions whose accounts live elsewhere now are taken up there. */
+  reroute(): void {
+    if (this.#closed || this.member) return;
+    for (const subscription of this.#subscriptions.values()) this.#context.reads.reroute(subscription);
+  }
+
+  /** Whether a connection without subscription has been silent for too long. */
+  idle(nowMs: number): boolean {
+    return this.#subscriptions.size === 0 && nowMs - this.lastHeardMs > this.#context.limits.idleMs;
+  }
+
+  end(): void {
+    this.#closed = true;
+    for (const id of [...this.#subscriptions.keys()]) this.#drop(id);
+  }
+}

@@ -1,0 +1,91 @@
+import type { Filter, NostrEvent } from '@covey/nostr';
+
+/** An event as it is served: its JSON is sent as it stands. */
+export interface StoredEvent {
+  id: string;
+  createdAt: number;
+  /** `kind:pubkey:d` for replaceable and addressable events: of one address only the newest counts. */
+  address: string | undefined;
+  json: string;
+}
+
+/** Copies to send to other members, noted in the same transaction as the event itself. */
+export interface Spooling {
+  /** Members that the event will have passed through when it arrives. */
+  hops: number;
+  /** Member ids. */
+  destinations: readonly string[];
+}
+
+export interface WriteRequest {
+  event: NostrEvent;
+  /** False for an event of an account that lives elsewhere: it only passes through the spool. */
+  keep: boolean;
+  /** The event was taken without knowing where its account lives: `takeUnplaced` hands it out once. */
+  unplaced?: boolean;
+  spool?: Spooling;
+}
+
+/**
+ * `stored`, `spooled`: new here. `duplicate`: already here or on its way. `superseded`: a newer version is here.
+ * `deleted`: its author deleted it. `full`: no destination has room in the spool, so nothing was written.
+ */
+export type WriteOutcome = 'stored' | 'spooled' | 'duplicate' | 'superseded' | 'deleted' | 'full';
+
+export interface WriteResult {
+  outcome: WriteOutcome;
+  /** Destinations that got no copy because their part of the spool is full. */
+  dropped: readonly string[];
+}
+
+export interface QueryOptions {
+  /** Most events returned, whatever the filter's own limit. */
+  limitMax: number;
+  /** Most bytes of JSON returned. */
+  bytesMax: number;
+  /** Unix seconds: events that expired by then are not returned. */
+  now: number;
+}
+
+export interface QueryResult {
+  /** Newest first, then lowest id. */
+  events: StoredEvent[];
+  /** Nothing more that matches is stored. */
+  complete: boolean;
+}
+
+/** What a member needs of a store. Embedded in the member (sqlite-store.ts); another engine may stand behind it. */
+export interface EventStore {
+  /** Applies NIP-01's, NIP-09's and NIP-40's rules. Settles when the write would survive a power failure. */
+  write(request: WriteRequest): Promise<WriteResult>;
+  query(filter: Filter, options: QueryOptions): QueryResult;
+  /** Removes what expired before `now` (Unix seconds), a batch at a time; how many went. */
+  removeExpired(now: number): Promise<number>;
+  readonly events: number;
+  readonly bytes: number;
+  close(): Promise<void>;
+}
+
+export class StoreError extends Error {
+  override name = 'StoreError';
+}
+
+/** Made by newer software. */
+export class StoreTooNewError extends StoreError {
+  override name = 'StoreTooNewError';
+}
+
+/** Not a store of ours, or damaged. */
+export class StoreCorruptError extends StoreError {
+  override name = 'StoreCorruptError';
+}
+
+/** Another process has it open. */
+export class StoreInUseError extends StoreError {
+  override name = 'StoreInUseError';
+}
+
+/** More writes are waiting for the disk than the bound allows. */
+export class StoreBusyError extends StoreError {
+  override name = 'StoreBusyError';
+}

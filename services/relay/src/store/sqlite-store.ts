@@ -1,0 +1,327 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { type Filter, KIND, matchesFilter, type NostrEvent, supersedes } from '@covey/nostr';
+import type { CommitQueue } from './commit-queue.ts';
+import type {
+  EventStore,
+  QueryOptions,
+  QueryResult,
+  StoredEvent,
+  WriteOutcome,
+  WriteRequest,
+  WriteResult,
+} from './event-store.ts';
+import { addressOf, expirationOf, headOf, tagKeys } from './keys.ts';
+import { type FetchPage, type IndexRow, mergeRanges } from './merge.ts';
+import { planQuery, type Range } from './plan.ts';
+import type { Spool } from './spool.ts';
+
+/** Rows that one filter may pass over before its answer is cut and said to be incomplete. */
+const ROWS_MAX = 50_000;
+const EXPIRED_BATCH = 500;
+
+const INDEX = {
+  'author-kind': { from: 'events INDEXED BY events_by_author_kind', where: 'pubkey = ? AND kind = ?' },
+  author: { from: 'events INDEXED BY events_by_author', where: 'pubkey = ?' },
+  kind: { from: 'events INDEXED BY events_by_kind', where: 'kind = ?' },
+  tag: { from: 'tags', where: 'key = ?' },
+  time: { from: 'events INDEXED BY events_by_time', where: 'true' },
+} as const satisfies Record<Range['index'], { from: string; where: string }>;
+
+interface EventRow {
+  json: string;
+  created_at: number;
+  address: string | null;
+  expires_at: number | null;
+}
+
+/** Events in SQLite, found by index whatever the filter. Writes go through the commit queue, reads are immediate. */
+export class SqliteStore implements EventStore {
+  readonly #db: DatabaseSync;
+  readonly #commits: CommitQueue;
+  readonly #spool: Spool;
+  readonly #clock: () => number;
+  readonly #ranges = {} as Record<Range['index'], StatementSync>;
+  readonly #statements = new Map<string, StatementSync>();
+  #events: number;
+
+  /** @param clock Unix milliseconds */
+  constructor(db: DatabaseSync, commits: CommitQueue, spool: Spool, clock: () => number) {
+    this.#db = db;
+    this.#commits = commits;
+    this.#spool = spool;
+    this.#clock = clock;
+    // A page of a range: what it is bound to, since, until, and the row that it comes after (created_at, head).
+    for (const [name, { from, where }] of Object.entries(INDEX))
+      this.#ranges[name as Range['index']] = db.prepare(
+        `SELECT seq, created_at, head, kind FROM ${from} WHERE ${where} AND created_at >= ? AND created_at <= ?
+         AND (created_at < ? OR head > ?) ORDER BY created_at DESC, head LIMIT ?`,
+      );
+    this.#events = this.#count();
+    commits.onRollback(() => {
+      this.#events = this.#count();
+    });
+  }
+
+  #count(): number {
+    return Number(this.#sql('SELECT count(*) AS n FROM events').get()!['n']);
+  }
+
+  #sql(text: string): StatementSync {
+    let statement = this.#statements.get(text);
+    if (!statement) this.#statements.set(text, (statement = this.#db.prepare(text)));
+    return statement;
+  }
+
+  get events(): number {
+    return this.#events;
+  }
+
+  get bytes(): number {
+    const read = (name: string) => Number(this.#sql(`PRAGMA ${name}`).get()![name]);
+    return read('page_count') * read('page_size');
+  }
+
+  write(request: WriteRequest): Promise<WriteResult> {
+    return this.#commits.run(() => this.#write(request));
+  }
+
+  #write({ event, keep, unplaced, spool }: WriteRequest): WriteResult {
+    if (!keep) {
+      if (!spool) return { outcome: 'duplicate', dropped: [] };
+      return this.#spool.add(event, spool, this.#clock());
+    }
+    const { outcome, seq } = this.#store(event);
+    let dropped: readonly string[] = [];
+    if (outcome === 'stored') {
+      if (unplaced) this.#sql('INSERT INTO unplaced (seq) VALUES (?)').run(seq);
+      if (spool && spool.destinations.length > 0) {
+        const spooled = this.#spool.add(event, spool, this.#clock());
+        // Members without room are repaired later; the event is safe here.
+        dropped = spooled.outcome === 'full' ? spool.destinations : spooled.dropped;
+      }
+    }
+    return { outcome, dropped };
+  }
+
+  #store(event: NostrEvent): { outcome: WriteOutcome; seq: number } {
+    const none = (outcome: WriteOutcome) => ({ outcome, seq: 0 });
+    const id = Buffer.from(event.id, 'hex');
+    const pubkey = Buffer.from(event.pubkey, 'hex');
+    const address = addressOf(event);
+    if (this.#sql('SELECT 1 FROM events WHERE id = ?').get(id)) return none('duplicate');
+    if (
+      event.kind !== KIND.deletion &&
+      this.#sql('SELECT 1 FROM deleted_ids WHERE id = ? AND pubkey = ?').get(id, pubkey)
+    )
+      return none('deleted');
+    if (address !== undefined) {
+      const deleted = this.#sql('SELECT until FROM deleted_addresses WHERE address = ?').get(address);
+      if (deleted && Number(deleted['until']) >= event.created_at) return none('deleted');
+      const current = this.#sql('SELECT seq, json FROM events WHERE address = ?').get(address);
+      if (current) {
+        const stored: NostrEvent = JSON.parse(current['json'] as string);
+        if (!supersedes(event, stored)) return none('superseded');
+        this.#remove(Number(current['seq']), stored);
+      }
+    }
+    const head = headOf(event.id);
+    const { lastInsertRowid } = this.#sql(
+      'INSERT INTO events (id, pubkey, kind, created_at, head, expires_at, address, json) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    ).run(
+      id,
+      pubkey,
+      event.kind,
+      event.created_at,
+      head,
+      expirationOf(event) ?? null,
+      address ?? null,
+      JSON.stringify(event),
+    );
+    const seq = Number(lastInsertRowid);
+    const tag = this.#sql('INSERT INTO tags (key, created_at, head, seq, kind) VALUES (?, ?, ?, ?, ?)');
+    for (const key of tagKeys(event)) tag.run(key, event.created_at, head, seq, event.kind);
+    this.#events++;
+    if (event.kind === KIND.deletion) this.#applyDeletion(event, pubkey);
+    return { outcome: 'stored', seq };
+  }
+
+  /** NIP-09: removes what the author names, and remembers it, so that a late copy does not bring it back. */
+  #applyDeletion(deletion: NostrEvent, pubkey: Buffer): void {
+    for (const [name, value] of deletion.tags) {
+      if (name === 'e' && value && /^[0-9a-f]{64}$/.test(value)) {
+        const id = Buffer.from(value, 'hex');
+        this.#sql('INSERT OR IGNORE INTO deleted_ids (id, pubkey) VALUES (?, ?)').run(id, pubkey);
+        const row = this.#sql('SELECT seq, json FROM events WHERE id = ? AND pubkey = ? AND kind <> 5').get(
+          id,
+          pubkey,
+        );
+        if (row) this.#remove(Number(row['seq']), JSON.parse(row['json'] as string));
+      } else if (name === 'a' && value) {
+        const address = this.#ownAddress(value, deletion.pubkey);
+        if (!address) continue;
+        this.#sql(
+          'INSERT INTO deleted_addresses (address, until) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET until = max(until, ?2)',
+        ).run(address, deletion.created_at);
+        const row = this.#sql('SELECT seq, json FROM events WHERE address = ? AND created_at <= ?').get(
+          address,
+          deletion.created_at,
+        );
+        if (row) this.#remove(Number(row['seq']), JSON.parse(row['json'] as string));
+      }
+    }
+  }
+
+  /** The address in an `a` tag in our form, when it belongs to this author. */
+  #ownAddress(value: string, author: string): string | undefined {
+    const match = /^(\d{1,5}):([0-9a-f]{64}):?(.*)$/s.exec(value);
+    if (!match || match[2] !== author) return undefined;
+    return addressOf({ kind: Number(match[1]), pubkey: author, tags: [['d', match[3]!]] });
+  }
+
+  #remove(seq: number, event: NostrEvent): void {
+    const tag = this.#sql('DELETE FROM tags WHERE key = ? AND created_at = ? AND head = ? AND seq = ?');
+    for (const key of tagKeys(event)) tag.run(key, event.created_at, headOf(event.id), seq);
+    this.#sql('DELETE FROM events WHERE seq = ?').run(seq);
+    this.#sql('DELETE FROM unplaced WHERE seq = ?').run(seq);
+    this.#events--;
+  }
+
+  query(filter: Filter, options: QueryOptions): QueryResult {
+    const limit = Math.min(filter.limit ?? options.limitMax, options.limitMax);
+    const impossible = [filter.ids, filter.authors, filter.kinds, ...Object.values(filter.tags)].some(
+      (list) => list?.length === 0,
+    );
+    if (impossible) return { events: [], complete: true };
+    const plan = planQuery(filter);
+    if (plan.ids) return this.#byIds(plan.ids, filter, limit, options);
+
+    const since = filter.since ?? 0;
+    const until = filter.until ?? Number.MAX_SAFE_INTEGER;
+    const fetches = plan.ranges.map((range) => this.#fetcher(range, since, until));
+    const pageRows = Math.max(4, Math.min(256, Math.ceil((2 * (limit + 1)) / Math.max(1, fetches.length))));
+    const answer = new Answer(limit, options);
+    let passed = 0;
+    for (const row of mergeRanges(fetches, pageRows)) {
+      if (++passed > ROWS_MAX) return answer.cut();
+      if (plan.kinds && !plan.kinds.has(row.kind)) continue;
+      const event = this.#sql('SELECT json, created_at, address, expires_at FROM events WHERE seq = ?').get(
+        row.seq,
+      ) as unknown as EventRow;
+      if (plan.check && !matchesFilter(filter, JSON.parse(event.json))) continue;
+      if (!answer.take(event)) return answer.cut();
+    }
+    return answer.whole();
+  }
+
+  #fetcher(range: Range, since: number, until: number): FetchPage {
+    const statement = this.#ranges[range.index];
+    const bound: (Uint8Array | number)[] =
+      range.index === 'author-kind'
+        ? [range.pubkey, range.kind]
+        : range.index === 'author'
+          ? [range.pubkey]
+          : range.index === 'kind'
+            ? [range.kind]
+            : range.index === 'tag'
+              ? [range.key]
+              : [];
+    return (after, count) =>
+      statement.all(
+        ...bound,
+        since,
+        after?.created_at ?? until,
+        after?.created_at ?? Number.MAX_SAFE_INTEGER,
+        after?.head ?? -1,
+        count,
+      ) as unknown as IndexRow[];
+  }
+
+  #byIds(ids: readonly string[], filter: Filter, limit: number, options: QueryOptions): QueryResult {
+    const rows: EventRow[] = [];
+    for (const id of ids) {
+      const row = this.#sql('SELECT json, created_at, address, expires_at FROM events WHERE id = ?').get(
+        Buffer.from(id, 'hex'),
+      ) as EventRow | undefined;
+      if (row && matchesFilter(filter, JSON.parse(row.json))) rows.push(row);
+    }
+    rows.sort((a, b) => b.created_at - a.created_at || (idOf(a.json) < idOf(b.json) ? -1 : 1));
+    const answer = new Answer(limit, options);
+    for (const row of rows) if (!answer.take(row)) return answer.cut();
+    return answer.whole();
+  }
+
+  async removeExpired(now: number): Promise<number> {
+    return await this.#commits.run(() => {
+      const rows = this.#sql('SELECT seq, json FROM events WHERE expires_at <= ? LIMIT ?').all(
+        now,
+        EXPIRED_BATCH,
+      );
+      for (const row of rows) this.#remove(Number(row['seq']), JSON.parse(row['json'] as string));
+      return rows.length;
+    });
+  }
+
+  /**
+   * Up to `count` events that were taken while no table was known. `place` decides where copies of each belong; the mark
+   * goes and the copies are spooled in one transaction.
+   * @returns how many were handled; 0 when none are left
+   */
+  async placeUnplaced(count: number, place: (event: NostrEvent) => readonly string[]): Promise<number> {
+    return await this.#commits.run(() => {
+      const rows = this.#sql(
+        'SELECT u.seq AS seq, e.json AS json FROM unplaced u JOIN events e ON e.seq = u.seq ORDER BY u.seq LIMIT ?',
+      ).all(count);
+      for (const row of rows) {
+        const event: NostrEvent = JSON.parse(row['json'] as string);
+        const destinations = place(event);
+        if (destinations.length > 0) {
+          const { outcome } = this.#spool.add(event, { hops: 1, destinations }, this.#clock());
+          if (outcome === 'full') return 0; // no room now: the rest keeps its mark
+        }
+        this.#sql('DELETE FROM unplaced WHERE seq = ?').run(Number(row['seq']));
+      }
+      return rows.length;
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#commits.drain();
+    this.#db.close();
+  }
+}
+
+/** `parseEvent` fixes the order of fields, so a stored event's id stands at a fixed place. */
+function idOf(json: string): string {
+  return json.slice(7, 71);
+}
+
+/** Collects an answer up to its bounds. */
+class Answer {
+  readonly #events: StoredEvent[] = [];
+  readonly #limit: number;
+  readonly #options: QueryOptions;
+  #bytes = 0;
+
+  constructor(limit: number, options: QueryOptions) {
+    this.#limit = limit;
+    this.#options = options;
+  }
+
+  /** False when this event does not fit any more: there is more than the answer holds. */
+  take({ json, created_at, address, expires_at }: EventRow): boolean {
+    if (expires_at !== null && expires_at <= this.#options.now) return true;
+    if (this.#events.length >= this.#limit) return false;
+    if (this.#events.length > 0 && this.#bytes + json.length > this.#options.bytesMax) return false;
+    this.#bytes += json.length;
+    this.#events.push({ id: idOf(json), createdAt: created_at, address: address ?? undefined, json });
+    return true;
+  }
+
+  whole(): QueryResult {
+    return { events: this.#events, complete: true };
+  }
+
+  cut(): QueryResult {
+    return { events: this.#events, complete: false };
+  }
+}

@@ -1,0 +1,50 @@
+import type { PlacementTable } from '@covey/table';
+
+/** A table that was checked, and the event that carries its manifest. */
+export interface AppliedTable {
+  table: PlacementTable;
+  event: { id: string };
+}
+
+/** Where a member's table comes from. `TableFollower` (NATS, with the last good one on disk) is one; tests have another. */
+export interface TableSource {
+  readonly current: AppliedTable | undefined;
+  /** Calls `listener` with the current table, if any, and every later one. Returns how to stop it. */
+  onTable(listener: (applied: AppliedTable) => void): () => void;
+  start(): void;
+  stop(): Promise<void>;
+}
+
+/** A table given by hand, for members that follow none, and for tests. */
+export class FixedTable implements TableSource {
+  #current: AppliedTable | undefined;
+  readonly #listeners = new Set<(applied: AppliedTable) => void>();
+
+  constructor(table?: PlacementTable) {
+    if (table) this.#current = applied(table);
+  }
+
+  get current(): AppliedTable | undefined {
+    return this.#current;
+  }
+
+  set(table: PlacementTable): void {
+    this.#current = applied(table);
+    for (const listener of this.#listeners) listener(this.#current);
+  }
+
+  onTable(listener: (applied: AppliedTable) => void): () => void {
+    this.#listeners.add(listener);
+    if (this.#current) listener(this.#current);
+    return () => this.#listeners.delete(listener);
+  }
+
+  start(): void {}
+
+  async stop(): Promise<void> {}
+}
+
+/** A table given by hand has no manifest; its root stands in for one. */
+function applied(table: PlacementTable): AppliedTable {
+  return { table, event: { id: table.root } };
+}

@@ -1,0 +1,196 @@
+import { type Decision, type Enforcer, isProtected } from '@covey/enforcement';
+import { isEphemeral, type NostrEvent } from '@covey/nostr';
+import { redirectMessage } from '@covey/protocol';
+import { admitEvent, RefusedEventError } from './admission.ts';
+import { claimedId } from './frames.ts';
+import type { Limits } from './limits.ts';
+import type { LiveIndex } from './live-index.ts';
+import type { MemberLinks } from './members/member-links.ts';
+import type { RelayMetrics } from './metrics.ts';
+import { type EventStore, StoreBusyError, type WriteResult } from './store/event-store.ts';
+
+/** Ephemeral events on their way to other members; further ones are dropped, as nothing promises them. */
+const EPHEMERAL_IN_FLIGHT_MAX = 1000;
+
+/** Who sends an event. */
+export interface Source {
+  /** Set when the connection is authenticated as another member of the current table. */
+  member: string | undefined;
+  /** Members that the event passed through, as a member says. */
+  hops: number | undefined;
+  announced: boolean;
+  authenticated: ReadonlySet<string>;
+}
+
+/** What OK says. Without an id nothing can be said but a NOTICE. */
+export interface PublishAnswer {
+  id: string | undefined;
+  accepted: boolean;
+  message: string;
+}
+
+export interface WritePathOptions {
+  store: EventStore;
+  live: LiveIndex;
+  links: MemberLinks;
+  enforcer: () => Enforcer;
+  metrics: RelayMetrics;
+  limits: Limits;
+  /** Unix milliseconds. */
+  clock: () => number;
+  log: { error(fields: object, text: string): void };
+}
+
+/** What becomes of an event: check it, decide by the table, make it durable, tell those who listen, then say OK. */
+export class WritePath {
+  readonly #options: WritePathOptions;
+  #ephemeralInFlight = 0;
+
+  constructor(options: WritePathOptions) {
+    this.#options = options;
+  }
+
+  async publish(value: unknown, source: Source): Promise<PublishAnswer> {
+    const id = claimedId(value);
+    const from = source.member ? 'member' : 'client';
+    const answer = (accepted: boolean, message: string, outcome: string): PublishAnswer => {
+      this.#options.metrics.events.inc({ from, outcome });
+      return { id, accepted, message };
+    };
+    try {
+      const event = admitEvent(value, this.#options.limits, Math.floor(this.#options.clock() / 1000));
+      if (isProtected(event) && !source.authenticated.has(event.pubkey))
+        return answer(
+          false,
+          'auth-required: only its author, authenticated, may publish a protected event',
+          'auth-required',
+        );
+      const hops = source.member ? Math.max(1, source.hops ?? 1) : 0;
+      const decision = this.#options
+        .enforcer()
+        .decide(event, { member: source.member !== undefined, hops, announced: source.announced });
+      const { accepted, message, outcome } = await this.#carryOut(event, decision, hops, source);
+      if (accepted) this.#options.metrics.accepted++;
+      return answer(accepted, message, outcome);
+    } catch (error) {
+      if (error instanceof RefusedEventError) return answer(false, error.message, 'invalid');
+      if (error instanceof StoreBusyError)
+        return answer(false, 'rate-limited: this relay is writing as fast as it can; try again', 'busy');
+      this.#options.log.error({ event: id, error: String(error) }, 'an event could not be stored');
+      return answer(false, 'error: this relay could not store the event', 'error');
+    }
+  }
+
+  async #carryOut(
+    event: NostrEvent,
+    decision: Decision,
+    hops: number,
+    source: Source,
+  ): Promise<{ accepted: boolean; message: string; outcome: string }> {
+    switch (decision.action) {
+      case 'accept':
+        return await this.#keep(event, decision, hops);
+      case 'forward':
+        return await this.#forward(event, decision, hops);
+      case 'redirect':
+        return { accepted: false, message: this.#redirect(decision, source), outcome: 'redirected' };
+      case 'refuse':
+        return decision.reason === 'protected'
+          ? {
+              accepted: false,
+              message: 'restricted: a protected event is taken from its author alone',
+              outcome: 'refused',
+            }
+          : {
+              accepted: false,
+              message: 'error: it passed through too many members and its account is not held here',
+              outcome: 'hop limit',
+            };
+    }
+  }
+
+  async #keep(event: NostrEvent, decision: Decision, hops: number) {
+    const { live, metrics, store } = this.#options;
+    if (decision.reason === 'observed') metrics.observed.inc();
+    if (isEphemeral(event.kind)) {
+      live.publish(event, JSON.stringify(event));
+      this.#passOn(event, decision, hops);
+      return { accepted: true, message: '', outcome: 'ephemeral' };
+    }
+    const { outcome, dropped } = await store.write({
+      event,
+      keep: true,
+      unplaced: decision.reason === 'no table',
+      spool: { hops: hops + 1, destinations: this.#ids(decision.holders) },
+    });
+    if (dropped.length > 0) metrics.copiesDropped.inc(dropped.length);
+    switch (outcome) {
+      case 'stored':
+        live.publish(event, JSON.stringify(event));
+        return { accepted: true, message: '', outcome };
+      case 'superseded':
+        return { accepted: true, message: 'duplicate: a newer version is stored here', outcome };
+      case 'deleted':
+        return { accepted: false, message: 'blocked: its author has deleted this event', outcome };
+      default:
+        return { accepted: true, message: 'duplicate: already have this event', outcome: 'duplicate' };
+    }
+  }
+
+  async #forward(event: NostrEvent, decision: Decision, hops: number) {
+    const { live, metrics, store } = this.#options;
+    const to = this.#urls(decision.holders).join(' ');
+    if (isEphemeral(event.kind)) {
+      live.publish(event, JSON.stringify(event));
+      this.#passOn(event, decision, hops);
+      return { accepted: true, message: `forwarding to ${to}`, outcome: 'ephemeral' };
+    }
+    const { outcome, dropped }: WriteResult = await store.write({
+      event,
+      keep: false,
+      spool: { hops: hops + 1, destinations: this.#ids(decision.holders) },
+    });
+    if (outcome === 'full')
+      return {
+        accepted: false,
+        message: `error: too many events wait for the relays that hold this account; try them yourself: ${to}`,
+        outcome: 'spool full',
+      };
+    if (dropped.length > 0) metrics.copiesDropped.inc(dropped.length);
+    return outcome === 'duplicate'
+      ? { accepted: true, message: `duplicate: already forwarding to ${to}`, outcome: 'duplicate' }
+      : { accepted: true, message: `forwarding to ${to}`, outcome: 'forwarded' };
+  }
+
+  /** Ephemeral events go to other members at once or not at all. */
+  #passOn(event: NostrEvent, decision: Decision, hops: number): void {
+    for (const index of decision.holders) {
+      const link = this.#options.links.at(index);
+      if (!link || this.#ephemeralInFlight >= EPHEMERAL_IN_FLIGHT_MAX) continue;
+      this.#ephemeralInFlight++;
+      link
+        .publish(event, hops + 1)
+        .catch(() => {}) // out of reach: whoever listens there misses it
+        .finally(() => {
+          this.#ephemeralInFlight--;
+        });
+    }
+  }
+
+  #redirect(decision: Decision, source: Source): string {
+    const urls = this.#urls(decision.holders);
+    if (decision.reason === 'protected' && !source.announced && this.#options.enforcer().mode !== 'redirect')
+      return `restricted: a protected event can't be forwarded; publish it to ${urls.join(' or ')}`;
+    return redirectMessage(urls);
+  }
+
+  #ids(members: readonly number[]): string[] {
+    const all = this.#options.enforcer().table?.members ?? [];
+    return members.map((index) => all[index]!.id);
+  }
+
+  #urls(members: readonly number[]): string[] {
+    const all = this.#options.enforcer().table?.members ?? [];
+    return members.map((index) => all[index]!.url);
+  }
+}

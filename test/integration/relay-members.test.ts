@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { parseRedirect } from '@covey/protocol';
+import { newSigner } from '../conformance/signer.ts';
+import { WireClient } from '../conformance/wire-client.ts';
+import { TestCluster, until } from './relay-fixture.ts';
+
+describe('members of a cluster', { timeout: 60_000 }, () => {
+  const alice = newSigner();
+  const bob = newSigner();
+  let cluster: TestCluster;
+  const clients: WireClient[] = [];
+  const open = async (member: number) => {
+    const client = await WireClient.open(cluster.members[member]!.url);
+    clients.push(client);
+    return client;
+  };
+  const place = () =>
+    cluster.place([
+      { members: [0, 1, 2], accounts: [alice.pubkey] },
+      { members: [3, 4], accounts: [bob.pubkey] },
+    ]);
+
+  before(async () => {
+    cluster = await TestCluster.make(5);
+    place();
+    await cluster.startAll();
+  });
+  after(async () => {
+    for (const client of clients) client.close();
+    await cluster.stop();
+  });
+
+  it('forward what is written to the wrong one, to every holder', async () => {
+    const event = alice.sign();
+    const [accepted, message] = await (await open(4)).publish(event);
+    assert.equal(accepted, true);
+    assert.match(message, /^forwarding to ws:/);
+    assert.ok(message.includes(cluster.members[0]!.url));
+    for (const holder of [0, 1, 2]) {
+      const client = await open(holder);
+      await until(
+        `copy at ${holder}`,
+        async () => (await client.read({ ids: [event.id] })).events.length === 1,
+      );
+    }
+    assert.equal((await (await open(3)).read({ ids: [event.id] })).events.length, 0);
+    await until('the spool is empty', () => cluster.members[4]!.relay!.load().spooled === 0);
+  });
+
+  it('copy what is written to the right one', async () => {
+    const event = bob.sign();
+    assert.deepEqual(await (await open(4)).publish(event), [true, '']);
+    const master = await open(3);
+    await until(
+      'copy at the master',
+      async () => (await master.read({ ids: [event.id] })).events.length === 1,
+    );
+  });
+
+  it('answer a read of accounts that live elsewhere from their holders, merged and ordered', async () => {
+    const now = Math.floor(Date.now() / 1000);
+    const mine = alice.sign({ created_at: now - 10, content: 'a' });
+    const his = bob.sign({ created_at: now - 20, content: 'b' });
+    const latest = bob.sign({ created_at: now - 5, content: 'c' });
+    await (await open(0)).publish(mine);
+    for (const event of [his, latest]) await (await open(3)).publish(event);
+    const { events, end } = await (await open(3)).read({
+      authors: [alice.pubkey, bob.pubkey],
+      since: now - 30,
+      until: now - 2,
+    });
+    assert.deepEqual(
+      events.map((e) => e.content),
+      ['c', 'a', 'b'],
+    );
+    assert.deepEqual(end[2], ['finish']);
+  });
+
+  it('deliver new events of accounts that live elsewhere, over one shared subscription', async () => {
+    const readers = await Promise.all([open(3), open(3)]);
+    for (const reader of readers) {
+      reader.send('REQ', 'live', { authors: [alice.pubkey], kinds: [7], limit: 0 });
+      await reader.wait('EOSE', (f) => f[0] === 'EOSE' && f[1] === 'live');
+    }
+    const upstreams =
+      await cluster.members[3]!.relay!.metrics.registry.getSingleMetricAsString('covey_relay_upstreams');
+    assert.match(upstreams, /covey_relay_upstreams 1\b/);
+    const event = alice.sign({ kind: 7, content: '+' });
+    await (await open(0)).publish(event);
+    for (const reader of readers) {
+      await reader.wait('the event', (f) => f[0] === 'EVENT' && (f[2] as { id: string }).id === event.id);
+      reader.send('CLOSE', 'live');
+    }
+  });
+
+  it('redirect a client that announced itself, master first', async () => {
+    const client = await open(3);
+    client.send('COVEY', { version: 1 });
+    const answer = await client.wait('the cluster field', (f) => f[0] === 'COVEY');
+    assert.equal((answer[1] as { cluster: string }).cluster, 'test');
+    const [accepted, message] = await client.publish(alice.sign());
+    assert.equal(accepted, false);
+    assert.deepEqual(
+      parseRedirect(message),
+      [0, 1, 2].map((i) => cluster.members[i]!.url),
+    );
+  });
+
+  it('forward ephemeral events to those who listen at a holder', async () => {
+    const reader = await open(1);
+    reader.send('REQ', 'e', { authors: [alice.pubkey], kinds: [20001] });
+    await reader.wait('EOSE', (f) => f[0] === 'EOSE');
+    const event = alice.sign({ kind: 20001 });
+    assert.equal((await (await open(4)).publish(event))[0], true);
+    await reader.wait('the event', (f) => f[0] === 'EVENT' && (f[2] as { id: string }).id === event.id);
+    assert.equal((await reader.read({ ids: [event.id] })).events.length, 0);
+  });
+
+  it('send a gift wrap to the members of whom it is for', async () => {
+    const wrap = newSigner().sign({ kind: 1059, tags: [['p', bob.pubkey]] });
+    assert.match((await (await open(0)).publish(wrap))[1], /^forwarding/);
+    const holder = await open(3);
+    await until(
+      'the wrap',
+      async () => (await holder.read({ kinds: [1059], '#p': [bob.pubkey] })).events.length === 1,
+    );
+    const { events } = await (await open(1)).read({ kinds: [1059], '#p': [bob.pubkey] });
+    assert.equal(events[0]?.id, wrap.id);
+  });
+});
