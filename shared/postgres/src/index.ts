@@ -1,7 +1,7 @@
 import postgres from 'postgres';
 
 export * from './graph-store/index.ts';
-export { type Migration, migrate } from './migrate.ts';
+export { type Migration, MigrationError, migrate } from './migrate.ts';
 export { MIGRATIONS } from './migrations/index.ts';
 export type Sql = postgres.Sql;
 export type TransactionSql = postgres.TransactionSql;
