@@ -1,0 +1,95 @@
+import type { Command } from 'commander';
+import { alignColumns, apiUrl, askApi, EXIT, runAsking } from '../api-client.ts';
+
+interface Status {
+  ready: boolean;
+  cluster: string;
+  epoch: number;
+  createdAt: string | null;
+  accounts: number;
+  follows: number;
+  communities: number;
+  groups: number;
+  moved: number;
+  moves: number;
+  nats: string;
+  members: {
+    id: string;
+    url: string;
+    name: string;
+    placement: string;
+    state: string;
+    appliedEpoch: number | null;
+    refused: { epoch: number; reason: string } | null;
+    masters: number;
+    replicas: number;
+    readCopies: number;
+    load: { connections: number; events: number; spooled: number } | null;
+  }[];
+}
+
+const examples = `
+Examples:
+  covey status
+  covey status --json | jq -r '.members[] | select(.state != "up") | .url'
+
+Exit codes: 0 ready, 64 wrong usage, 69 no API there, 75 the cluster has no table yet`;
+
+/** `covey status`: the cluster at a glance. */
+export function registerStatus(program: Command): void {
+  program
+    .command('status')
+    .description('epoch, counts and members of the cluster')
+    .option(
+      '--api <url>',
+      'the API to ask (default: COVEY_API_URL, the cluster in COVEY_HOME, else port 4600 here)',
+    )
+    .option('--json', 'print the API’s answer')
+    .addHelpText('after', examples)
+    .action((flags: { api?: string; json?: boolean }) =>
+      runAsking(async () => {
+        const status = await askApi<Status>(apiUrl(flags.api, process.env), '/v1/status');
+        console.log(flags.json ? JSON.stringify(status, null, 2) : describe(status));
+        if (!status.ready) process.exitCode = EXIT.notReady;
+      }),
+    );
+}
+
+function describe(status: Status): string {
+  if (!status.ready)
+    return `cluster ${status.cluster}: no placement table yet (NATS: ${status.nats}). The coordinator publishes one after its first epoch; try again in a few seconds.`;
+  const count = (n: number) => n.toLocaleString('en');
+  const head = alignColumns([
+    ['cluster', status.cluster],
+    ['epoch', `${status.epoch}, ${status.createdAt}, moved ${count(status.moved)} accounts`],
+    [
+      'graph',
+      `${count(status.accounts)} accounts, ${count(status.follows)} follows, ${count(status.communities)} communities`,
+    ],
+    [
+      'table',
+      `${count(status.groups)} groups${status.moves > 0 ? `, ${count(status.moves)} on their way` : ''}`,
+    ],
+    ...(status.nats === 'connected' ? [] : [['NATS', `${status.nats}: states of members are not known`]]),
+  ]);
+  const members = alignColumns([
+    ['member', 'state', 'epoch', 'masters', 'replicas', 'read copies', 'connections', 'events', 'url'],
+    ...status.members.map(
+      ({ name, state, placement, appliedEpoch, masters, replicas, readCopies, load, url }) => [
+        name,
+        placement === 'draining' ? `${state}, draining` : state,
+        appliedEpoch ?? '-',
+        masters,
+        replicas,
+        readCopies,
+        load?.connections ?? '-',
+        load?.events ?? '-',
+        url,
+      ],
+    ),
+  ]);
+  const refusals = status.members.flatMap(({ name, refused }) =>
+    refused ? [`${name} refused epoch ${refused.epoch}: ${refused.reason}`] : [],
+  );
+  return [head, '', members, ...(refusals.length > 0 ? ['', ...refusals] : [])].join('\n');
+}
