@@ -180,15 +180,15 @@ export class Coordinator {
 
   /** On an empty graph: the crawl that the configuration names, then the first epoch. */
   async #begin(): Promise<void> {
-    if ((await lastEpoch(this.#sql)) !== undefined) return void this.#requestPlacement('start');
-    const lists = await this.#sql`select 1 from follow_lists limit 1`;
-    if (lists.length > 0) return void this.#requestPlacement('first start');
-    if (!this.#config.snapshot) {
-      this.#log.info({}, 'the graph is empty: feed it with covey ingest');
-      return;
-    }
+    if (!(await this.#awaitsSnapshot())) return this.#requestPlacement('start');
     this.#tell('reading the crawl of the follow graph');
     await addIngestJob(this.#jobs, { type: 'snapshot', unsigned: true });
+  }
+
+  /** Before the first lists of the crawl are in, an epoch would place nobody. Without a crawl it still places slots. */
+  async #awaitsSnapshot(): Promise<boolean> {
+    if (!this.#config.snapshot || (await lastEpoch(this.#sql))) return false;
+    return (await this.#sql`select 1 from follow_lists limit 1`).length === 0;
   }
 
   #requestPlacement(reason: string): void {
@@ -207,6 +207,7 @@ export class Coordinator {
     if (fence === undefined)
       throw new Error('this coordinator no longer leads; the one that does will take the job');
     const { cluster, keys, members, placement } = this.#config;
+    if (!force && (await this.#awaitsSnapshot())) return { changed: false, epoch: 0 };
     try {
       const result = await runEpoch({
         sql: this.#sql,
@@ -220,7 +221,7 @@ export class Coordinator {
         nowMs: Date.now,
         onPhase: (phase, done, total) => {
           progress({ phase, done, total });
-          if (done === 0) this.#tell(PHASES[phase] ?? phase);
+          if (done === 0 && PHASES[phase]) this.#tell(PHASES[phase]);
         },
       });
       this.#finished(result);

@@ -48,7 +48,7 @@ export function registerEpochs(program: Command): void {
 
 interface EpochLine {
   epoch: number;
-  createdAt: number;
+  createdAt: string;
   accounts: number;
   groups: number;
   moved: number;
@@ -60,7 +60,7 @@ async function listEpochs(flags: { api?: string; json?: boolean }): Promise<void
   if (flags.json) return console.log(JSON.stringify(answer, null, 2));
   const rows = answer.epochs.map((e) => [
     e.epoch,
-    new Date(e.createdAt * 1000).toISOString(),
+    e.createdAt,
     e.accounts,
     e.groups,
     e.moved,
