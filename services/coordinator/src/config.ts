@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { ConfigError, EnvReader } from '@covey/config';
 import { isHex64, isPrivateRelayUrl, type NostrEvent, normalizeRelayUrl, publicKeyOf } from '@covey/nostr';
 import type { TableMember } from '@covey/table';
@@ -22,6 +23,8 @@ export interface CoordinatorConfig {
   /** A crawl to begin with when the graph is empty. */
   snapshot: 'nostr-social-graph' | undefined;
   placement: PlacementOptions;
+  /** Where `covey ingest -` spools standard input; removed from there once read. */
+  spoolDir: string;
   /** Milliseconds between looks at whether the graph has changed. */
   placeEveryMs: number;
 }
@@ -57,6 +60,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       hubs: read.choice('COVEY_HUBS', ['adaptive', 'together', 'spread'], 'adaptive'),
       seed: read.integer('COVEY_SEED', { min: 0, max: 0xffffffff, fallback: 1 }),
     },
+    spoolDir: join(read.string('COVEY_HOME', '.covey'), 'ingest'),
     placeEveryMs: read.integer('COVEY_PLACE_EVERY_S', { min: 10, max: 86_400, fallback: 3600 }) * 1000,
   };
 }

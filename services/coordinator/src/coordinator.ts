@@ -19,7 +19,7 @@ import { PlacementFailedError } from './epochs/compute-thread.ts';
 import { FencedError, lastEpoch } from './epochs/epoch-store.ts';
 import { runEpoch } from './epochs/run-epoch.ts';
 import { serveHealth } from './health-server.ts';
-import { createIngestWorker } from './ingest/index.ts';
+import { IngestWorker } from './ingest/index.ts';
 import { Lease } from './lease.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { Outbox } from './outbox.ts';
@@ -45,6 +45,7 @@ export class Coordinator {
   readonly #outbox: Outbox;
   readonly #acks: Acknowledgements;
   readonly #jobs: Jobs;
+  readonly #ingest: IngestWorker;
   /** Takes placements; there only while this coordinator leads. */
   #placements: Jobs | undefined;
   #health: Server | undefined;
@@ -86,6 +87,15 @@ export class Coordinator {
       log,
     });
     this.#jobs = this.#newJobs();
+    this.#ingest = new IngestWorker({
+      sql: this.#sql,
+      jobs: this.#jobs,
+      logger: log,
+      clock: Date.now,
+      profile: config.profile,
+      onChanged: () => this.#requestPlacement('ingest'),
+      spoolDir: config.spoolDir,
+    });
   }
 
   #newJobs(): Jobs {
@@ -104,14 +114,7 @@ export class Coordinator {
     if (this.#stopped) return;
     this.#acks.start();
     this.#outbox.start();
-    createIngestWorker({
-      sql: this.#sql,
-      jobs: this.#jobs,
-      logger: this.#log,
-      clock: Date.now,
-      profile: this.#config.profile,
-      onChanged: () => this.#requestPlacement('ingest'),
-    });
+    await this.#ingest.start();
     this.#lease.start();
     this.#counting = setInterval(() => void this.#count(), JOB_COUNTS_MS);
     this.#log.info({ members: this.#config.members.length, jobs: this.#jobs.kind }, 'coordinator started');
@@ -123,6 +126,7 @@ export class Coordinator {
     clearInterval(this.#counting);
     await this.#follow();
     await this.#jobs.close();
+    await this.#ingest.stop();
     await this.#outbox.stop();
     this.#acks.stop();
     await this.#lease.stop();
