@@ -84,6 +84,10 @@ export class InvalidSourceError extends Error {
 
 export const INGEST_QUEUE = 'ingest';
 
+/** Prefix and UUID: the name of a file that holds what came by standard input. */
+export const SPOOL_PREFIX = 'covey-stdin-';
+export const SPOOL_FILE = /^covey-stdin-[0-9a-f-]{36}$/;
+
 /** Queues a source. While the same one waits or runs, this gives back the job that does it. */
 export async function addIngestJob(jobs: Jobs, source: IngestSource): Promise<string> {
   const canonical = JSON.stringify(Object.entries(source).sort(([a], [b]) => (a < b ? -1 : 1)));

@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { basename } from 'node:path';
 import {
   addIngestJob,
   emptyCounts,
@@ -11,6 +11,7 @@ import {
   type JobContext,
   type Jobs,
   type JobsLogger,
+  SPOOL_FILE,
   UnrecoverableError,
 } from '@covey/jobs';
 import { closeDeadRuns, dueFutureLists, type Sql } from '@covey/postgres';
@@ -26,8 +27,6 @@ export interface IngestWorkerOptions {
   profile: 'local' | 'public';
   /** Called after a run that changed follow lists or relay lists. */
   onChanged: (report: IngestReport) => void;
-  /** Where standard input is spooled to: temporary files are removed only from here. */
-  spoolDir?: string;
 }
 
 /** Sources read at the same time. */
@@ -36,8 +35,15 @@ const SET_ASIDE_EVERY_MS = 3_600_000;
 /** A run that has not stirred for this long is dead: longer than any wait within a run. */
 const DEAD_AFTER_MS = 300_000;
 
-/** Takes the jobs of the ingest queue. */
-export class IngestWorker {
+/** Takes the jobs of the ingest queue from now on; ends with `jobs.close()`. */
+export function createIngestWorker(options: IngestWorkerOptions): void {
+  new IngestWorker(options).start().catch((error) =>
+    // The work goes on; the set-aside job, once scheduled by any coordinator, looks after dead runs too.
+    options.logger.warn({ error: String(error) }, 'the schedule of ingest could not be set'),
+  );
+}
+
+class IngestWorker {
   readonly #options: IngestWorkerOptions;
   readonly #examiners = new ExaminerPool();
 
@@ -48,20 +54,13 @@ export class IngestWorker {
   /** Begins to take jobs, and puts back those that a queue without memory (Redis, flushed) has lost. */
   async start(): Promise<void> {
     const { jobs } = this.#options;
-    await this.#revive();
     jobs.work<IngestSource, IngestProgress, IngestReport>(
       INGEST_QUEUE,
       (source, job) => this.#run(source, job),
-      {
-        concurrency: RUNS_AT_ONCE,
-      },
+      { concurrency: RUNS_AT_ONCE },
     );
     await jobs.schedule(INGEST_QUEUE, 'set-aside', SET_ASIDE_EVERY_MS, { type: 'set-aside' });
-  }
-
-  /** After `jobs.close()`, which ends the runs. */
-  async stop(): Promise<void> {
-    await this.#examiners.close();
+    await this.#revive();
   }
 
   async #run(source: IngestSource, job: JobContext<IngestProgress>): Promise<IngestReport> {
@@ -108,8 +107,8 @@ export class IngestWorker {
   }
 
   async #removeSpooled(source: IngestSource): Promise<void> {
-    const { spoolDir } = this.#options;
-    if (!('temporary' in source) || !source.temporary || !spoolDir) return;
-    if (dirname(resolve(source.path)) === resolve(spoolDir)) await rm(source.path, { force: true });
+    if (!('temporary' in source) || !source.temporary) return;
+    // Nothing but what `covey ingest -` has spooled is ever removed, whatever a job says.
+    if (SPOOL_FILE.test(basename(source.path))) await rm(source.path, { force: true });
   }
 }
