@@ -10,6 +10,11 @@ import { Session, type SessionContext } from './session.ts';
 /** Time that clients have to close after they were told that we go. */
 const CLOSE_MS = 1000;
 
+/** The address can't be listened on. The message says which, and what to do. */
+export class ListenError extends Error {
+  override name = 'ListenError';
+}
+
 /** The port: HTTP requests are answered, WebSockets become sessions, the silent and the dead are closed. */
 export class Listener {
   readonly #server: Server;
@@ -50,12 +55,16 @@ export class Listener {
     return total;
   }
 
-  /** @returns the port @throws when it is taken */
+  /** @returns the port @throws ListenError */
   async listen(host: string, port: number): Promise<number> {
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
+      this.#server.once('error', (cause: NodeJS.ErrnoException) => {
+        const why =
+          cause.code === 'EADDRINUSE' ? 'is taken: stop who has it, or set COVEY_LISTEN' : cause.message;
+        reject(new ListenError(`${host}:${port} ${why}`, { cause }));
+      });
       this.#server.listen(port, host, () => {
-        this.#server.off('error', reject);
+        this.#server.removeAllListeners('error');
         resolve();
       });
     });

@@ -1,6 +1,7 @@
 import { ConfigError } from '@covey/config';
 import { createLogger } from '@covey/log';
 import { readConfig } from './config.ts';
+import { ListenError } from './listener.ts';
 import { Member } from './member.ts';
 import { StoreError } from './store/event-store.ts';
 
@@ -25,10 +26,7 @@ try {
   await member.start();
   process.send?.({ type: 'ready' });
 } catch (error) {
-  const known =
-    error instanceof ConfigError ||
-    error instanceof StoreError ||
-    (error as { code?: string }).code === 'EADDRINUSE';
+  const known = [ConfigError, StoreError, ListenError].some((kind) => error instanceof kind);
   log.fatal(known ? { error: (error as Error).message } : { err: error }, 'the relay could not start');
   process.exit(known ? 2 : 1);
 }

@@ -1,6 +1,6 @@
 import type { ClusterField } from '@covey/protocol';
 import type { Limits } from './limits.ts';
-import { SOFTWARE_URL, VERSION } from './software.ts';
+import { SOFTWARE, VERSION } from './software.ts';
 
 /** Only what is true of this relay. */
 const SUPPORTED_NIPS = [1, 2, 9, 11, 40, 42, 65, 67, 70];
@@ -25,8 +25,7 @@ export function relayInformation({
       'A member of a Covey cluster: co-operating relays that share out accounts, so that a client reads everyone it follows from a few of them.',
     self,
     supported_nips: SUPPORTED_NIPS,
-    software: SOFTWARE_URL,
-    version: VERSION,
+    version: `${SOFTWARE}/${VERSION}`,
     limitation: {
       max_message_length: limits.frameBytesMax,
       max_subscriptions: limits.subscriptionsMax,

@@ -1,4 +1,3 @@
 /** Named in NIP-11 and heartbeats. */
 export const SOFTWARE = 'covey-relay';
-export const SOFTWARE_URL = 'https://github.com/covey-nostr/covey';
 export const VERSION = '0.1.0';
