@@ -1,5 +1,5 @@
 export { EXAMINE_DEFAULTS, type ExamineOptions } from './examine.ts';
 export { ExaminerPool } from './examiner-pool.ts';
-export { createIngestWorker, type IngestWorkerOptions } from './ingest-worker.ts';
+export { IngestWorker, type IngestWorkerOptions } from './ingest-worker.ts';
 export type { RelayLimits } from './relay/relay-limits.ts';
 export { IngestInterruptedError, type IngestOptions, runIngest } from './run-ingest.ts';

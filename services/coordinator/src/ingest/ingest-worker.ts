@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import {
   addIngestJob,
   emptyCounts,
@@ -27,6 +27,8 @@ export interface IngestWorkerOptions {
   profile: 'local' | 'public';
   /** Called after a run that changed follow lists or relay lists. */
   onChanged: (report: IngestReport) => void;
+  /** Where standard input is spooled to: temporary files are removed only from here. */
+  spoolDir: string;
 }
 
 /** Sources read at the same time. */
@@ -35,15 +37,8 @@ const SET_ASIDE_EVERY_MS = 3_600_000;
 /** A run that has not stirred for this long is dead: longer than any wait within a run. */
 const DEAD_AFTER_MS = 300_000;
 
-/** Takes the jobs of the ingest queue from now on; ends with `jobs.close()`. */
-export function createIngestWorker(options: IngestWorkerOptions): void {
-  new IngestWorker(options).start().catch((error) =>
-    // The work goes on; the set-aside job, once scheduled by any coordinator, looks after dead runs too.
-    options.logger.warn({ error: String(error) }, 'the schedule of ingest could not be set'),
-  );
-}
-
-class IngestWorker {
+/** Takes the jobs of the ingest queue. */
+export class IngestWorker {
   readonly #options: IngestWorkerOptions;
   readonly #examiners = new ExaminerPool();
 
@@ -61,6 +56,11 @@ class IngestWorker {
     );
     await jobs.schedule(INGEST_QUEUE, 'set-aside', SET_ASIDE_EVERY_MS, { type: 'set-aside' });
     await this.#revive();
+  }
+
+  /** After `jobs.close()`, which ends the runs. */
+  async stop(): Promise<void> {
+    await this.#examiners.close();
   }
 
   async #run(source: IngestSource, job: JobContext<IngestProgress>): Promise<IngestReport> {
@@ -92,7 +92,7 @@ class IngestWorker {
       last = true;
       throw new UnrecoverableError(error.message);
     } finally {
-      if (last) await this.#removeSpooled(source);
+      if (last && !job.signal.aborted) await this.#removeSpooled(source);
     }
   }
 
@@ -109,6 +109,9 @@ class IngestWorker {
   async #removeSpooled(source: IngestSource): Promise<void> {
     if (!('temporary' in source) || !source.temporary) return;
     // Nothing but what `covey ingest -` has spooled is ever removed, whatever a job says.
-    if (SPOOL_FILE.test(basename(source.path))) await rm(source.path, { force: true });
+    const { path } = source;
+    const spooled =
+      dirname(resolve(path)) === resolve(this.#options.spoolDir) && SPOOL_FILE.test(basename(path));
+    if (spooled) await rm(path, { force: true });
   }
 }

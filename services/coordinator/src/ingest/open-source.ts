@@ -3,6 +3,7 @@ import { isPrivateRelayUrl, normalizeRelayUrl } from '@covey/nostr';
 import type { Sql } from '@covey/postgres';
 import { edgesFileChunks } from './edges-file.ts';
 import { eventsFileChunks } from './events-file.ts';
+import { EXAMINE_DEFAULTS, type ExamineOptions } from './examine.ts';
 import type { RelayLimits } from './relay/relay-limits.ts';
 import { relayChunks } from './relay/relay-source.ts';
 import { setAsideChunks } from './set-aside.ts';
@@ -15,13 +16,11 @@ export interface SourceOptions {
   clock: () => number;
   /** `local` allows relays on private addresses. */
   profile: 'local' | 'public';
+  limits?: Partial<ExamineOptions>;
   relayLimits?: Partial<RelayLimits>;
   /** Stops the run at the next chunk, and a wait for a relay at once: what is stored stays, the report is partial. */
   signal?: AbortSignal;
 }
-
-/** Longest line of a file of events that is held at all. Above the size of events that count (`examine.ts`). */
-const LINE_BYTES_MAX = 8 * 2 ** 20;
 
 /**
  * The chunks of a source. Nothing is opened before the first one is asked for.
@@ -29,10 +28,10 @@ const LINE_BYTES_MAX = 8 * 2 ** 20;
  */
 export function openSource(value: IngestSource, options: SourceOptions): AsyncIterable<SourceChunk> {
   const source = parseIngestSource(value);
-  const { sql, clock, profile, relayLimits: limits, signal } = options;
+  const { sql, clock, profile, relayLimits, signal } = options;
   switch (source.type) {
     case 'events':
-      return eventsFileChunks(source.path, LINE_BYTES_MAX);
+      return eventsFileChunks(source.path, options.limits?.eventBytesMax ?? EXAMINE_DEFAULTS.eventBytesMax);
     case 'edges':
       return edgesFileChunks(source.path, sourceLabel(source), source.createdAt);
     case 'snapshot':
@@ -44,7 +43,7 @@ export function openSource(value: IngestSource, options: SourceOptions): AsyncIt
         sql,
         clock,
         allowPrivate: profile === 'local',
-        limits,
+        limits: relayLimits,
         signal,
       });
   }

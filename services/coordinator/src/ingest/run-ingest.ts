@@ -27,7 +27,6 @@ export interface IngestOptions extends SourceOptions {
   sql: Sql;
   /** Shared between runs; without one the run has its own. */
   examiners?: ExaminerPool;
-  limits?: Partial<ExamineOptions>;
   onProgress?: (progress: IngestProgress) => void;
 }
 

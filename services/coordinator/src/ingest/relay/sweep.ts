@@ -72,7 +72,7 @@ export async function* sweep(
       until = oldest;
       limit = limits.pageEvents;
       seen = new Set(events.filter(({ createdAt }) => createdAt === oldest).map(({ id }) => id));
-    } else if (fresh.length > 0 && limit < limits.pageEventsMax) {
+    } else if (limit < limits.pageEventsMax && (fresh.length > 0 || events.length >= limit)) {
       limit = Math.min(limit * 4, limits.pageEventsMax);
       for (const { id } of fresh) seen.add(id);
     } else {
