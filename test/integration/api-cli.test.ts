@@ -137,7 +137,7 @@ describe('covey lookup, plan and status', () => {
     const { code, out } = await covey(['status']);
     assert.equal(code, 0);
     assert.match(out, /cluster {2}local\nepoch {4}1, /);
-    assert.match(out, /Alder {3}unknown +- +80 +160 +0 +- +- {2}ws:/);
+    assert.match(out, /Alder {4}unknown +- +80 +160 +0 +- +- {2}ws:/);
     assert.equal(JSON.parse((await covey(['status', '--json'])).out).members.length, 5);
   });
 

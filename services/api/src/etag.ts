@@ -12,6 +12,7 @@ export function isFresh(
 ): boolean {
   const etag = `"${version}"`;
   reply.header('etag', etag).header('cache-control', `${scope}, no-cache`);
+  if (scope === 'public') reply.header('access-control-expose-headers', 'etag, x-covey-epoch');
   const known = request.headers['if-none-match'];
   if (known === undefined) return false;
   return known.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag);

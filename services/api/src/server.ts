@@ -74,11 +74,6 @@ export class ApiServer {
   }
 }
 
-const CORS = {
-  'access-control-allow-origin': '*',
-  'access-control-expose-headers': 'etag, retry-after, x-covey-epoch',
-};
-
 function build(context: RouteContext): FastifyInstance {
   const http = fastify({
     // Requests are not logged: whom a client looks up is nobody's business. Failures are, without their URL.
@@ -145,7 +140,7 @@ function build(context: RouteContext): FastifyInstance {
 function publicRoutes(context: RouteContext) {
   return async (scope: FastifyInstance): Promise<void> => {
     scope.addHook('onRequest', (_request, reply, done) => {
-      reply.headers(CORS);
+      reply.header('access-control-allow-origin', '*');
       done();
     });
     for (const routes of [statusRoutes, placementRoutes, planRoutes, tableRoutes, epochRoutes, memberRoutes])
@@ -165,7 +160,10 @@ function publicRoutes(context: RouteContext) {
 function sendProblem({ log }: RouteContext, error: unknown, reply: FastifyReply): FastifyReply {
   const { kind, detail, retryAfterSeconds } = problemOf(error);
   if (kind === 'internal') log.error({ err: error }, 'a request failed');
-  if (retryAfterSeconds) reply.header('retry-after', String(retryAfterSeconds));
+  if (retryAfterSeconds)
+    reply
+      .header('retry-after', String(retryAfterSeconds))
+      .header('access-control-expose-headers', 'retry-after');
   return reply
     .code(PROBLEMS[kind].status)
     .header('content-type', PROBLEM_TYPE)

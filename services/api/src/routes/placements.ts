@@ -1,4 +1,4 @@
-import { InvalidKeyError, parsePubkey } from '@covey/nostr';
+import { InvalidKeyError, isHex64, parsePubkey } from '@covey/nostr';
 import { KEY_BYTES } from '@covey/table';
 import type { FastifyPluginAsync } from 'fastify';
 import { ProblemError } from '../problems.ts';
@@ -31,7 +31,8 @@ export function placementRoutes(context: RouteContext): FastifyPluginAsync {
       },
       (request, reply) => {
         const view = context.view();
-        const pubkey = readPubkey(request.params.key);
+        const { key: given } = request.params;
+        const pubkey = isHex64(given) ? given : readPubkey(given);
         key.write(pubkey, 'hex');
         reply.header('content-type', 'application/json; charset=utf-8');
         reply.send(view.placementJson(pubkey, key));
