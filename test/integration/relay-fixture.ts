@@ -112,9 +112,9 @@ async function makeMember(dir: string, limits: Partial<Limits> = {}): Promise<Te
 /** Waits until `check` gives something; the condition is the clock. */
 export async function until<T>(
   what: string,
-  check: () => T | undefined | false | Promise<T | undefined | false>,
+  check: () => T | Promise<T>,
   timeoutMs = 10_000,
-): Promise<T> {
+): Promise<NonNullable<T>> {
   const end = Date.now() + timeoutMs;
   for (;;) {
     const value = await check();

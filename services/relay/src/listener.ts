@@ -30,7 +30,11 @@ export class Listener {
     this.#limits = context.limits;
     this.#metrics = context.metrics;
     this.#server = createServer(
-      { headersTimeout: this.#limits.handshakeMs, requestTimeout: this.#limits.handshakeMs },
+      {
+        headersTimeout: this.#limits.handshakeMs,
+        requestTimeout: this.#limits.handshakeMs,
+        connectionsCheckingInterval: Math.min(this.#limits.handshakeMs, 5000),
+      },
       httpHandler(http),
     );
     this.#sockets = new WebSocketServer({
