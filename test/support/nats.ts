@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { connectNats } from '@covey/nats';
+import { connectNats, createNkey } from '@covey/nats';
 import {
   apiPermissions,
   coordinatorPermissions,
@@ -9,7 +9,6 @@ import {
   type NatsPermissions,
 } from '@covey/protocol';
 import { jetstreamManager } from '@nats-io/jetstream';
-import { createUser } from '@nats-io/nkeys';
 import { waitForNats, writeNatsConfig } from '../../services/cli/src/up/embedded-nats.ts';
 import { findNatsServer } from '../../services/cli/src/up/nats-binary.ts';
 import { NATS_STEPS, STAGE_NATS } from '../../services/cli/src/up/reaper-protocol.ts';
@@ -49,7 +48,7 @@ function clusterIn(url: string, cluster: string): TestNats {
   const seed = join(directory, 'user.nk');
   const given = process.env['NATS_NKEY_FILE'];
   // A server without authentication never looks at the key.
-  writeFileSync(seed, given ? readFileSync(given) : createUser().getSeed(), { mode: 0o600 });
+  writeFileSync(seed, given ? readFileSync(given) : createNkey().seed, { mode: 0o600 });
   const stop = async () => {
     const credsFile = process.env['NATS_CREDS_FILE'];
     const connection = await connectNats({
@@ -78,9 +77,9 @@ async function embedded(cluster: string, members: readonly string[]): Promise<Te
     return join(directory, `${user}.nk`);
   };
   const users = Object.entries(permissions).map(([user, permission]) => {
-    const pair = createUser();
-    writeFileSync(nkeyFile(user), pair.getSeed(), { mode: 0o600 });
-    return { nkey: pair.getPublicKey(), permissions: permission };
+    const { seed, nkey } = createNkey();
+    writeFileSync(nkeyFile(user), seed, { mode: 0o600 });
+    return { nkey, permissions: permission };
   });
   const start = async (port: number) => {
     const args = writeNatsConfig(join(directory, 'nats.conf'), {

@@ -4,7 +4,9 @@ export {
   type NatsServerSettings,
   type NatsUser,
   natsServerConfig,
+  natsUsersConfig,
 } from './server-config.ts';
+export { createNkey, InvalidNkeyError, publicNkey } from './nkeys.ts';
 export { type CurrentTable, TableCache } from './table-cache.ts';
 export { type Refusal, TableFollower, type TableFollowerOptions } from './table-follower.ts';
 export { type Publication, TablePublisher } from './table-publisher.ts';

@@ -30,25 +30,28 @@ export class InvalidNatsUserError extends Error {
   override name = 'InvalidNatsUserError';
 }
 
-/** The configuration file of a nats-server (its own format, of which JSON is a part). @throws InvalidNatsUserError */
-export function natsServerConfig(settings: NatsServerSettings): string {
-  const { name, host, port, storeDir, pidFile, storeBytesMax, syncAlways, users } = settings;
+/** The `authorization` block of a server's configuration file, for `include`. @throws InvalidNatsUserError */
+export function natsUsersConfig(users: readonly NatsUser[]): string {
   for (const { nkey } of users)
     if (!PUBLIC_USER_NKEY.test(nkey))
       throw new InvalidNatsUserError(
         `"${nkey.slice(0, 4)}…" is no public nkey of a user (U and 55 characters)`,
       );
+  const list = users.map(({ nkey, permissions: { publish, subscribe } }) => ({
+    nkey,
+    permissions: { publish, subscribe },
+  }));
+  return `authorization: ${JSON.stringify({ users: list }, null, 2)}\n`;
+}
+
+/** The configuration file of a nats-server (its own format, of which JSON is a part). @throws InvalidNatsUserError */
+export function natsServerConfig(settings: NatsServerSettings): string {
+  const { name, host, port, storeDir, pidFile, storeBytesMax, syncAlways, users } = settings;
   const jetstream = {
     store_dir: storeDir,
     max_memory_store: 64 * 2 ** 20,
     max_file_store: storeBytesMax,
     ...(syncAlways ? { sync_interval: 'always' } : {}),
-  };
-  const authorization = {
-    users: users.map(({ nkey, permissions: { publish, subscribe } }) => ({
-      nkey,
-      permissions: { publish, subscribe },
-    })),
   };
   const config = {
     server_name: name,
@@ -61,9 +64,7 @@ export function natsServerConfig(settings: NatsServerSettings): string {
     lame_duck_duration: '30s',
     lame_duck_grace_period: '1s',
     jetstream,
-    authorization,
   };
-  return `${Object.entries(config)
-    .map(([key, value]) => `${key}: ${JSON.stringify(value, null, 2)}`)
-    .join('\n')}\n`;
+  const lines = Object.entries(config).map(([key, value]) => `${key}: ${JSON.stringify(value, null, 2)}\n`);
+  return lines.join('') + natsUsersConfig(users);
 }

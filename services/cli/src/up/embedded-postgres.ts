@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import postgres from 'postgres';
+import { connectPostgres } from '@covey/postgres';
 import type { PostgresBinaries } from './postgres-binaries.ts';
 import type { User } from './unprivileged.ts';
 
@@ -104,7 +104,7 @@ const RETRY_MS = 50;
 export async function waitForPostgres(url: string, timeoutMs: number, signal?: AbortSignal): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    const sql = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => {} });
+    const sql = connectPostgres(url, { application: 'covey up', connections: 1 });
     try {
       await sql`select 1`;
       return;
@@ -120,7 +120,7 @@ export async function waitForPostgres(url: string, timeoutMs: number, signal?: A
 
 /** Creates the database when it is not there. `adminUrl` names a database that is there. */
 export async function createDatabase(adminUrl: string, name: string): Promise<void> {
-  const sql = postgres(adminUrl, { max: 1, onnotice: () => {} });
+  const sql = connectPostgres(adminUrl, { application: 'covey up', connections: 1 });
   try {
     const [row] = await sql`select 1 from pg_database where datname = ${name}`;
     if (!row) await sql`create database ${sql(name)}`;

@@ -12,14 +12,17 @@ export async function reap(wards: readonly Ward[]): Promise<Ward[]> {
   const stages = [...new Set(wards.map(({ stage }) => stage))].sort((a, b) => a - b);
   const survivors: Ward[] = [];
   for (const stage of stages) {
-    const ended = wards.filter((ward) => ward.stage === stage).map(async (ward) => [ward, await end(ward)]);
+    const ended = wards
+      .filter((ward) => ward.stage === stage)
+      .map(async (ward) => [ward, await endProcess(ward)]);
     for (const [ward, gone] of (await Promise.all(ended)) as [Ward, boolean][])
       if (!gone) survivors.push(ward);
   }
   return survivors;
 }
 
-async function end({ pid, mark, steps }: Ward): Promise<boolean> {
+/** Ends one process by its steps. @returns whether it is gone. */
+export async function endProcess({ pid, mark, steps }: Ward): Promise<boolean> {
   for (const { signal, waitMs } of steps) {
     if (!isAlive(pid, mark)) return true;
     if (signal) send(pid, signal);

@@ -11,6 +11,11 @@ export class ReaperClient {
   #child: ChildProcess | undefined;
   #closed = false;
   #respawn: NodeJS.Timeout | undefined;
+  readonly #onStart: () => void;
+
+  constructor(onStart: () => void = () => {}) {
+    this.#onStart = onStart;
+  }
 
   get pid(): number | undefined {
     return this.#child?.pid;
@@ -21,7 +26,7 @@ export class ReaperClient {
   }
 
   start(): void {
-    const child = spawn(process.execPath, [REAPER], {
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', REAPER], {
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true,
       cwd: '/',
@@ -34,6 +39,7 @@ export class ReaperClient {
     // Neither the reaper nor its pipe keeps this process alive.
     child.unref();
     (child.stdin as unknown as { unref?(): void }).unref?.();
+    this.#onStart();
   }
 
   watch(ward: Ward): void {
@@ -50,7 +56,7 @@ export class ReaperClient {
     this.#closed = true;
     clearTimeout(this.#respawn);
     const child = this.#child;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    if (!child?.pid || child.exitCode !== null || child.signalCode !== null) return;
     child.ref();
     const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
     child.stdin!.end();

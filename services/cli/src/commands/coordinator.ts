@@ -1,0 +1,24 @@
+import type { Command } from 'commander';
+import { COMMON_VARIABLES, registerService } from './run-service.ts';
+
+const help = `
+Learns the follow graph, places accounts, signs epochs and publishes them. Several may run on one database: one leads.
+
+Environment:${COMMON_VARIABLES}
+  DATABASE_URL                PostgreSQL 15 or newer, postgres://user:password@host:port/database
+  REDIS_URL                   Redis 7 or Valkey for BullMQ (default: BullMQ on PostgreSQL)
+  COVEY_COORDINATOR_KEY_FILE  its secret key, 64 hex digits or nsec, mode 0600: covey keygen key
+  COVEY_CERTIFICATE_FILE      by the root key: covey keygen certificate
+  COVEY_MEMBERS_FILE          JSON list of {id, url, name, operator, capacity: {copies, connections, reads}, state}
+  COVEY_LISTEN                health and metrics (default 127.0.0.1:4610)
+  COVEY_SNAPSHOT              nostr-social-graph: fill an empty graph from that crawl
+  COVEY_COPIES, COVEY_EXTRA_COPIES, COVEY_HUBS, COVEY_SEED, COVEY_PLACE_EVERY_S: see README.md
+
+Example:
+  DATABASE_URL=postgres://covey:secret@db/covey NATS_URL=tls://nats.example.org NATS_NKEY_FILE=keys/nats-coordinator.nk \\
+  COVEY_COORDINATOR_KEY_FILE=keys/coordinator.key COVEY_CERTIFICATE_FILE=keys/certificate.json \\
+  COVEY_MEMBERS_FILE=members.json COVEY_ROOTS=npub1… covey coordinator`;
+
+export function registerCoordinator(program: Command): void {
+  registerService(program, { name: 'coordinator', description: 'run a coordinator alone', help });
+}
