@@ -125,5 +125,6 @@ function print(result: {
   if (redirect) console.log(`publish it to ${redirect[0]} with --relay`);
   console.log(`author   ${npubEncode(pubkey)}`);
   if (secretKey) console.log(`its key  ${nsecEncode(secretKey)}   (fresh, kept nowhere)`);
-  if (ok) console.log(`read it  npx --no covey read ${npubEncode(pubkey)}`);
+  const home = process.env['COVEY_HOME'] ? `COVEY_HOME=${process.env['COVEY_HOME']} ` : '';
+  if (ok) console.log(`read it  ${home}npx --no covey read ${npubEncode(pubkey)}`);
 }
