@@ -1,9 +1,4 @@
-import { ConfigError } from '@covey/config';
-import { InvalidClusterNameError } from '@covey/protocol';
 import type { Command } from 'commander';
-import { runUp } from '../up/run-up.ts';
-import { readUpSettings } from '../up/settings.ts';
-import { UP_EXIT, UpError } from '../up/up-error.ts';
 
 const help = `
 Starts PostgreSQL, NATS, a coordinator, five relays, the API and the dashboard, keeps them running, and stops them at
@@ -38,25 +33,9 @@ export function registerUp(program: Command): void {
     .option('--empty', 'begin with an empty graph instead of the crawl')
     .addHelpText('after', help)
     .action(async (flags: { json?: boolean; empty?: boolean }) => {
+      // Loaded when it is wanted: every other command would wait for it.
+      const { upExitCode } = await import('../up/exit-code.ts');
       // Explicitly: the channel to a wrapper, or a timer of some library, must not keep a stopped cluster's process.
-      process.exit(await exitCodeOf(flags));
+      process.exit(await upExitCode(flags));
     });
-}
-
-async function exitCodeOf(flags: { json?: boolean; empty?: boolean }): Promise<number> {
-  try {
-    await runUp(readUpSettings(process.env, flags));
-    return UP_EXIT.ok;
-  } catch (error) {
-    if (error instanceof UpError) return tell(error.message, error.exitCode);
-    if (error instanceof ConfigError || error instanceof InvalidClusterNameError)
-      return tell(error.message, UP_EXIT.usage);
-    const { message, stack } = error as Error;
-    return tell((process.env['COVEY_LOG'] === 'debug' && stack) || message, UP_EXIT.internal);
-  }
-}
-
-function tell(message: string, exitCode: number): number {
-  process.stderr.write(`covey: ${message}\n`);
-  return exitCode;
 }

@@ -31,11 +31,11 @@ export function banner(
   const covey = `${homePrefix(settings.home)}npx --no covey`;
   const npub = example ? npubEncode(example) : 'npub1…';
   const what = `${count(status.accounts)} accounts, ${count(status.follows)} follows, ${count(status.communities)} communities`;
-  const members = status.members.map(({ url }) => url);
+  const members = status.members.map(({ url }) => url).sort();
   return [
     '',
     bold(
-      `Covey is ${isFirst ? 'ready' : 'back'} after ${(msToReady / 1000).toFixed(1)} s: epoch ${status.epoch}${isFirst ? '' : ', as before'}, ${what}.`,
+      `Covey ${isFirst ? 'is ready' : 'has resumed'} after ${(msToReady / 1000).toFixed(1)} s: epoch ${status.epoch}, ${what}.`,
     ),
     '',
     `  dashboard  ${bold(apiUrl)}`,

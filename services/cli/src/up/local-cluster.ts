@@ -41,7 +41,7 @@ export class LocalCluster {
     this.#options = options;
   }
 
-  /** Servers first, then who needs them. @returns the URLs of the servers. @throws UpError, ChildFailedError */
+  /** Servers first, then who needs them. The progress of the coordinator goes on until there is an epoch. @returns the URLs of the servers. @throws UpError, ChildFailedError */
   async start(): Promise<{ databaseUrl: string; natsUrl: string }> {
     const { settings, paths, identity, supervisor, progress } = this.#options;
     const [databaseUrl, natsUrl] = await Promise.all([this.#database(), this.#nats(), this.#redis()]);
@@ -50,12 +50,12 @@ export class LocalCluster {
     const ports =
       members.length > 0 ? `${members.length} at ${identity.ownMembers[0]!.member.url} …` : 'none of its own';
     // None of them needs another to get ready; the coordinator, which takes longest, is first.
+    progress.begin('coordinator');
     await Promise.all([
-      this.#step('coordinator', '', () => supervisor.start(coordinatorSpec(setup))),
+      supervisor.start(coordinatorSpec(setup)),
       this.#step('members', ports, () => Promise.all(members.map((spec) => supervisor.start(spec)))),
       this.#step('api', apiUrl(settings), () => supervisor.start(apiSpec(setup))),
     ]);
-    progress.end();
     return { databaseUrl, natsUrl };
   }
 

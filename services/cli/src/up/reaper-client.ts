@@ -11,10 +11,11 @@ export class ReaperClient {
   #child: ChildProcess | undefined;
   #closed = false;
   #respawn: NodeJS.Timeout | undefined;
-  readonly #onStart: () => void;
+  readonly #onRespawn: () => void;
 
-  constructor(onStart: () => void = () => {}) {
-    this.#onStart = onStart;
+  /** @param onRespawn called when another reaper has taken the place of one that died. */
+  constructor(onRespawn: () => void = () => {}) {
+    this.#onRespawn = onRespawn;
   }
 
   get pid(): number | undefined {
@@ -39,7 +40,6 @@ export class ReaperClient {
     // Neither the reaper nor its pipe keeps this process alive.
     child.unref();
     (child.stdin as unknown as { unref?(): void }).unref?.();
-    this.#onStart();
   }
 
   watch(ward: Ward): void {
@@ -66,7 +66,10 @@ export class ReaperClient {
   #again(): void {
     if (this.#closed) return;
     clearTimeout(this.#respawn);
-    this.#respawn = setTimeout(() => this.start(), RESPAWN_MS).unref();
+    this.#respawn = setTimeout(() => {
+      this.start();
+      this.#onRespawn();
+    }, RESPAWN_MS).unref();
   }
 
   #tell(message: ReaperMessage): void {

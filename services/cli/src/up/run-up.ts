@@ -101,7 +101,6 @@ async function readyStatus(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<ClusterStatus | undefined> {
-  progress.begin('members apply the epoch');
   const status = await waitForEpoch(apiUrl(settings), APPLY_MS_MAX, signal);
   if (signal.aborted) return undefined;
   if (!status?.ready)
@@ -111,8 +110,8 @@ async function readyStatus(
     );
   const late = laggards(status);
   progress.done(
-    'epoch',
-    `${status.epoch}, applied by ${status.members.length - late.length} of ${status.members.length} members`,
+    'coordinator',
+    `epoch ${status.epoch}, applied by ${status.members.length - late.length} of ${status.members.length} members`,
   );
   if (late.length > 0)
     progress.warn(`not yet by ${late.join(', ')}; their logs are in ${settings.home}/logs`);
