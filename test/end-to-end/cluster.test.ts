@@ -247,6 +247,12 @@ describe('a whole cluster', { timeout: 600_000 }, () => {
         `${name} to come back`,
         60_000,
       );
+      for (const { url } of members)
+        await waitFor(
+          () => readWithNostrTools(url, pubkey).catch(() => undefined),
+          `${url} to answer again`,
+          30_000,
+        );
       await waitFor(
         async () => (await readWithNostrTools(target.url, pubkey)).includes(text),
         `the note of ${name}`,
