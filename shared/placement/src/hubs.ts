@@ -1,38 +1,49 @@
-import { membersOf } from './copy-lists.ts';
-import type { PackInput } from './pack.ts';
-import type { PlacementProblem } from './problem.ts';
+import { byPopularity } from './search/priced.ts';
+import type { SearchState } from './search/state.ts';
 
-/** A hub gets at most this many times the copies of others. */
-const hubCopiesMax = 3;
+/** Accounts that this share of all readers follow are hubs, in thousandths; at most one account in `hubsOneIn`. */
+const hubShare = 50;
+const hubsOneIn = 1000;
 
 /**
- * Spends the budget of extra copies (`extraCopies` × write copies, over all accounts) on the most-followed accounts:
- * read copies on the members with most room. Returns the accounts that got any. `spread` and `together` spend nothing.
+ * The policies that decide hubs by rule instead of by search: `together` puts them all on the same members (those that
+ * declare most capacity), `spread` deals them over all members in turn. Their rows become fixed.
+ * @param usable members, and `capacity` by member, for `together`
+ * @returns the hubs
  */
-export function spreadHubs(
-  problem: PlacementProblem,
-  input: PackInput,
-  popularity: Uint32Array,
-): Set<number> {
-  const hubs = new Set<number>();
-  const { lists, usable } = input;
-  if (problem.hubs !== 'adaptive') return hubs;
-  let budget = Math.floor((lists.accounts * lists.copies * Math.round(problem.extraCopies * 10000)) / 10000);
-  for (const reads of lists.reads.values()) budget -= reads.length;
-  const most = Math.min(usable.length, lists.copies * hubCopiesMax);
-  const order = Array.from(popularity.keys()).sort((a, b) => popularity[b] - popularity[a] || a - b);
-  for (const account of order) {
-    if (budget <= 0 || popularity[account] < 2 * lists.copies) break;
-    const row = membersOf(lists, account);
-    const reads = lists.reads.get(account) ?? [];
-    const open = usable
-      .filter((member) => !row.includes(member) && input.allows(member, account))
-      .sort((a, b) => input.held[a] / input.caps[a] - input.held[b] / input.caps[b] || a - b);
-    const added = open.slice(0, Math.max(0, Math.min(budget, most - row.length)));
-    for (const member of added) input.held[member]++;
-    budget -= added.length;
-    if (added.length > 0) lists.reads.set(account, [...reads, ...added]);
+export function fixHubs(
+  state: SearchState,
+  policy: 'together' | 'spread',
+  usable: readonly number[],
+  capacity: (member: number) => number,
+): number[] {
+  const limit = Math.max(1, Math.floor(state.accounts / hubsOneIn));
+  const hubs: number[] = [];
+  for (const account of byPopularity(state)) {
+    if (hubs.length === limit || state.popularity(account) * 1000 < state.readers.length * hubShare) break;
+    if (state.popularity(account) > 0 && state.fixed[account] === 0) hubs.push(account);
   }
-  for (const [account, reads] of lists.reads) if (reads.length > 0) hubs.add(account);
-  return hubs;
+  const order = [...usable].sort((a, b) => capacity(b) - capacity(a) || a - b);
+  hubs.forEach((hub, turn) => {
+    const from = policy === 'spread' ? (turn * state.copies) % order.length : 0;
+    const before = state.lists.slice(hub * state.width, hub * state.width + state.sizes[hub]);
+    clear(state, hub);
+    for (let i = 0; i < order.length && state.sizes[hub] < state.copies; i++) {
+      const member = order[(from + i) % order.length];
+      if (state.allows(hub, member, state.sizes[hub])) state.push(hub, member);
+    }
+    if (state.sizes[hub] === state.copies) {
+      state.fixed[hub] = state.copies;
+      return;
+    }
+    clear(state, hub);
+    for (const member of before) state.push(hub, member);
+  });
+  return hubs.filter((hub) => state.fixed[hub] > 0);
+}
+
+function clear(state: SearchState, account: number): void {
+  const start = account * state.width;
+  for (let j = start; j < start + state.sizes[account]; j++) state.held[state.lists[j]]--;
+  state.sizes[account] = 0;
 }

@@ -1,5 +1,6 @@
 import type { FollowGraph } from '@covey/graph';
 import { type CopyLists, noMember } from './copy-lists.ts';
+import type { SearchLimits } from './search/state.ts';
 
 export interface PackInput {
   graph: FollowGraph;
@@ -12,8 +13,7 @@ export interface PackInput {
   held: Float64Array;
   /** masters that each member has; kept up to date */
   masters: Float64Array;
-  allows: (member: number, account: number) => boolean;
-  domainOf: readonly string[];
+  limits: SearchLimits;
 }
 
 /**
@@ -61,13 +61,15 @@ function affinityOf(input: PackInput, part: Uint32Array): Float64Array {
 /** May this member take the account? `strict` also keeps operators apart and caps. */
 function fits(input: PackInput, account: number, member: number, strict: boolean): boolean {
   const { lists } = input;
+  const { domainOf, denied } = input.limits;
   for (let copy = 0; copy < lists.copies; copy++) {
     const other = lists.writes[account * lists.copies + copy];
     if (other === noMember) continue;
-    if (other === member || (strict && input.domainOf[other] === input.domainOf[member])) return false;
+    if (other === member || (input.limits.strictDomains && strict && domainOf[other] === domainOf[member]))
+      return false;
   }
   if (lists.reads.get(account)?.includes(member)) return false;
-  return (!strict || input.held[member] < input.caps[member]) && input.allows(member, account);
+  return (!strict || input.held[member] < input.caps[member]) && !denied.get(account)?.has(member);
 }
 
 /** The best member for an account; constraints that cannot all hold are given up in a fixed order: domain and cap. */

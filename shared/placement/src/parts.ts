@@ -1,26 +1,21 @@
 /**
  * Cuts communities into parts of at most `partSize` accounts and joins small communities to parts of about that size,
  * in order of community number. Accounts keep their order within a community, so the result depends on nothing else.
- * @param skip accounts that are placed one by one
  */
-export function communityParts(
-  communityOf: Uint32Array,
-  partSize: number,
-  skip: (account: number) => boolean,
-): Uint32Array[] {
+export function communityParts(communityOf: Uint32Array, partSize: number): Uint32Array[] {
   let count = 0;
   for (let account = 0; account < communityOf.length; account++) {
     if (communityOf[account] >= count) count = communityOf[account] + 1;
   }
   const starts = new Uint32Array(count + 1);
   for (let account = 0; account < communityOf.length; account++) {
-    if (!skip(account)) starts[communityOf[account] + 1]++;
+    starts[communityOf[account] + 1]++;
   }
   for (let community = 0; community < count; community++) starts[community + 1] += starts[community];
   const ordered = new Uint32Array(starts[count]);
   const cursor = starts.slice();
   for (let account = 0; account < communityOf.length; account++) {
-    if (!skip(account)) ordered[cursor[communityOf[account]]++] = account;
+    ordered[cursor[communityOf[account]]++] = account;
   }
   const parts: Uint32Array[] = [];
   let open = 0;

@@ -5,47 +5,46 @@ import type { PlacementProblem, Shortfall } from './problem.ts';
 const pinQuota = 750;
 
 /**
- * Puts the members that accounts named first in their rows, in the order named, and marks those accounts as pinned.
+ * Puts the members that accounts named first in their rows, in the order named.
  * A pin is hard while the member has quota left; it is soft, and counted, when its quota is used up, when the member is
  * not usable or denies the account, and past `copies` names.
- * @returns the accounts with at least one hard pin
+ * @returns how many hard pins stand at the front of each account's row
  */
 export function applyPins(
   problem: PlacementProblem,
   lists: CopyLists,
   usable: readonly number[],
   shares: Float64Array,
-  allows: (member: number, account: number) => boolean,
   shortfalls: Shortfall[],
-): Set<number> {
-  const pinned = new Set<number>();
-  if (!problem.pins) return pinned;
+): Uint8Array {
+  const fixed = new Uint8Array(lists.accounts);
+  if (!problem.pins) return fixed;
   const isUsable = new Set(usable);
   const claimed = new Float64Array(shares.length);
   let soft = 0;
   const accounts = [...problem.pins.keys()].sort((a, b) => a - b);
   for (const account of accounts) {
     if (account >= lists.accounts) continue;
+    const named = problem.pins.get(account) ?? [];
     const hard: number[] = [];
-    for (const member of problem.pins.get(account) ?? []) {
+    for (const member of named) {
       if (hard.length === lists.copies || hard.includes(member)) continue;
       const quota = Math.ceil((shares[member] * pinQuota) / 1000);
-      if (!isUsable.has(member) || !allows(member, account) || claimed[member] >= quota) continue;
+      if (!isUsable.has(member) || problem.members[member].denied?.(account) || claimed[member] >= quota)
+        continue;
       claimed[member]++;
       hard.push(member);
     }
-    const wanted = Math.min(lists.copies, new Set(problem.pins.get(account)).size);
-    if (hard.length < wanted) soft++;
-    if (hard.length > 0) {
-      pinned.add(account);
-      putFirst(lists, account, hard);
-    }
+    if (hard.length < Math.min(lists.copies, new Set(named).size)) soft++;
+    if (hard.length === 0) continue;
+    fixed[account] = hard.length;
+    putFirst(lists, account, hard);
   }
   if (soft > 0) {
     const detail = `${soft} pinned accounts name members that are unusable, deny them, or are past their quota of pins`;
     shortfalls.push({ constraint: 'pins', accounts: soft, detail });
   }
-  return pinned;
+  return fixed;
 }
 
 /** Pinned members first, then what the row had, in its order. */

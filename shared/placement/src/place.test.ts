@@ -78,8 +78,8 @@ test('copies and masters are balanced by capacity', () => {
   for (const members of [p.members, big]) {
     const placement = place({ ...p, members });
     const figures = evaluate(p.graph, placement, members, { hashSeeds: 1 });
-    assert.ok(figures.copiesBalance <= 1.15, `copies ${figures.copiesBalance}`);
-    assert.ok(figures.masterBalance <= 2, `masters ${figures.masterBalance}`);
+    assert.ok(figures.copiesBalance <= 1.05, `copies ${figures.copiesBalance}`);
+    assert.ok(figures.masterBalance <= 1.3, `masters ${figures.masterBalance}`);
     assert.equal(figures.unplaced, 0);
     assert.ok(figures.fanout < figures.hash.fanout);
   }
@@ -149,11 +149,11 @@ test('what cannot be done is named, with how much is missing', () => {
   assert.throws(() => place({ ...four, members: [{ id: 'a' }, { id: 'a' }, { id: 'b' }] }), /two members/);
 });
 
-test('a warm start changes nothing when nothing changed', () => {
+test('a warm start keeps still when nothing changed', () => {
   const p = problem(400, 6, 7);
   const first = place(p);
   const second = place({ ...p, previous: { ...first, members: p.members.map((member) => member.id) } });
-  assert.equal(moved(first, second), 0);
+  assert.ok(moved(first, second) <= 0.006);
 });
 
 test('graphs at the edge: empty, one account, star, clique', () => {

@@ -1,5 +1,5 @@
-import { followerCounts, reverseGraph } from '@covey/graph';
-import { copyCaps, fairShares } from './capacity.ts';
+import { reverseGraph } from '@covey/graph';
+import { copyCaps, declared, fairShares } from './capacity.ts';
 import {
   type CopyLists,
   emptyLists,
@@ -8,7 +8,8 @@ import {
   membersOf,
   noMember,
 } from './copy-lists.ts';
-import { spreadHubs } from './hubs.ts';
+import { fixHubs } from './hubs.ts';
+import { orderCopies } from './order.ts';
 import { type PackInput, packPart } from './pack.ts';
 import { communityParts } from './parts.ts';
 import { applyPins } from './pins.ts';
@@ -19,16 +20,29 @@ import {
   type Shortfall,
   usableMembers,
 } from './problem.ts';
+import { pricedSearch } from './search/priced.ts';
+import { rebalance } from './search/rebalance.ts';
+import { searchCold, searchWarm } from './search/search.ts';
+import { type SearchLimits, SearchState } from './search/state.ts';
 
-/** Copies a member may hold above its fair share, in thousandths. */
-const copyLimit = 1050;
-/** Parts of communities that a member's share is made of: more balance better, fewer keep communities whole. */
+/** Copies a member may hold above its fair share, in thousandths: below the 5 % promised, so that rounding fits. */
+const copyLimit = 1040;
+/** Max over mean of connections and reads, with write copies alone and with read copies. */
+const loadLimit = { balanced: 2, adaptive: 1.5 };
+/** What the search aims at, so that readers it did not see keep within the limit. */
+const loadMargin = 0.97;
+const loadFloor = 0.41;
+/** Parts of communities that a member's share is made of when packing. */
 const partsPerMember = 16;
+/** Warm start: accounts that may change for a better fanout alone, in thousandths. */
+const changesPermille = 6;
 
 export type PlaceProgress = (phase: string, done: number, total: number) => void;
 
 /**
- * Decides which members hold each account. Deterministic: the same problem gives the same arrays.
+ * Decides which members hold each account: communities packed on members as a start, a priced search on what readers
+ * open, groups formed from equal lists. With `previous`, rows that can stay do, and only a bounded share of accounts
+ * changes for the better. Deterministic: the same problem gives the same arrays.
  * @throws InvalidProblemError, InfeasiblePlacementError
  */
 export function place(problem: PlacementProblem, onProgress: PlaceProgress = () => {}): Placement {
@@ -36,82 +50,215 @@ export function place(problem: PlacementProblem, onProgress: PlaceProgress = () 
   const { graph, members, copies } = problem;
   const accounts = graph.nodes;
   const shortfalls: Shortfall[] = [];
-  const shares = fairShares(members, usable, accounts * copies, accounts);
-  const caps = copyCaps(shares, copyLimit, accounts);
-  const lists = problem.previous
-    ? listsOfPrevious(
-        problem.previous,
-        accounts,
-        copies,
-        members.map((member) => member.id),
-        usable,
-      )
-    : emptyLists(accounts, copies);
-  const allows = (member: number, account: number): boolean => !members[member].denied?.(account);
-  const domainOf = members.map((member) => member.operator ?? `member:${member.id}`);
-  if (new Set(usable.map((member) => domainOf[member])).size < copies) {
-    const operators = new Set(usable.map((member) => domainOf[member])).size;
+  const adaptive = problem.hubs === 'adaptive' && usable.length > copies;
+  const extraBudget = adaptive
+    ? Math.floor((accounts * copies * Math.round(problem.extraCopies * 1e6)) / 1e6)
+    : 0;
+  const writeShares = fairShares(members, usable, accounts * copies, accounts);
+  const shares = fairShares(members, usable, accounts * copies + extraBudget, accounts);
+  const denied = deniedMembers(problem, usable);
+  const domains = failureDomains(problem, usable, shortfalls);
+  const previous = problem.previous && previousLists(problem, usable, denied);
+  const lists = previous ? copyOf(previous) : emptyLists(accounts, copies);
+  const fixed = applyPins(problem, lists, usable, writeShares, shortfalls);
+
+  const limits: SearchLimits = {
+    caps: copyCaps(shares, copyLimit, accounts),
+    connectionCapacity: capacities(problem, 'connections'),
+    readCapacity: capacities(problem, 'reads'),
+    loadLimit: (extraBudget > 0 ? loadLimit.adaptive : loadLimit.balanced) * loadMargin,
+    loadFloor,
+    domainOf: domains.domainOf,
+    strictDomains: domains.strict,
+    denied,
+    extraBudget,
+  };
+  if (!previous)
+    packAll(problem, lists, usable, copyCaps(writeShares, copyLimit, accounts), limits, onProgress);
+  const state = stateOf(problem, lists, fixed, limits);
+  const hubs =
+    problem.hubs === 'adaptive' || usable.length <= copies
+      ? []
+      : fixHubs(state, problem.hubs, usable, (member) => declared(members[member], 'copies'));
+  const options = {
+    effort: problem.effort ?? 'normal',
+    seed: problem.seed,
+    setsMax: setsMax(accounts),
+    onProgress,
+  };
+  if (previous) {
+    const short = shortRows(state);
+    if (short.length > 0)
+      pricedSearch(state, { variant: fillVariant, rounds: 1, seed: problem.seed, fillOnly: short });
+    rebalance(state, shares);
+    if (usable.length > copies) {
+      searchWarm(state, { ...options, changesMax: Math.floor((accounts * changesPermille) / 1000) });
+    }
+  } else if (usable.length > copies && accounts > 0) {
+    searchCold(state, options);
+  }
+  writeBack(state, lists);
+  requireCopies(problem, lists, shortfalls);
+  orderCopies({
+    lists,
+    communityOf: problem.communityOf,
+    fixed: state.fixed,
+    previous,
+    usable,
+    shares: writeShares,
+  });
+  const hubSet = new Set(hubs);
+  const formed = formGroups(
+    lists,
+    (account) => fixed[account] > 0,
+    (account) => hubSet.has(account),
+  );
+  onProgress('group', formed.groups.length, formed.groups.length);
+  return { ...formed, shortfalls };
+}
+
+const fillVariant = { q: 700, base: 1000, power: 2, overloadMax: 1500, relaxed: 1000 };
+
+/** Different sets of copies allowed: each is a group to move, replicate and fail over. */
+function setsMax(accounts: number): number {
+  return Math.max(4096, Math.floor(accounts / 16));
+}
+
+/** 1 where nothing is declared; a capacity of nothing is as good as the smallest number. */
+function capacities(problem: PlacementProblem, what: 'connections' | 'reads'): Float64Array {
+  return Float64Array.from(problem.members, (member) => Math.max(1e-6, declared(member, what)));
+}
+
+function deniedMembers(problem: PlacementProblem, usable: readonly number[]): Map<number, Set<number>> {
+  const denied = new Map<number, Set<number>>();
+  for (const member of usable) {
+    const denies = problem.members[member].denied;
+    if (!denies) continue;
+    for (let account = 0; account < problem.graph.nodes; account++) {
+      if (!denies(account)) continue;
+      const set = denied.get(account);
+      if (set) set.add(member);
+      else denied.set(account, new Set([member]));
+    }
+  }
+  return denied;
+}
+
+function failureDomains(
+  problem: PlacementProblem,
+  usable: readonly number[],
+  shortfalls: Shortfall[],
+): { domainOf: Int32Array; strict: boolean } {
+  const numbers = new Map<string, number>();
+  const domainOf = Int32Array.from(problem.members, (member) => {
+    const name = member.operator === undefined ? `member:${member.id}` : `operator:${member.operator}`;
+    if (!numbers.has(name)) numbers.set(name, numbers.size);
+    return numbers.get(name) as number;
+  });
+  const operators = new Set(usable.map((member) => domainOf[member])).size;
+  const strict = operators >= problem.copies;
+  if (!strict && problem.graph.nodes > 0) {
     shortfalls.push({
       constraint: 'operators',
-      accounts,
-      detail: `${copies} copies on ${operators} operators: some copies share an operator`,
+      accounts: problem.graph.nodes,
+      detail: `${problem.copies} copies on ${operators} operators: some copies share an operator`,
     });
   }
-  dropDenied(lists, allows);
-  const pinned = applyPins(problem, lists, usable, shares, allows, shortfalls);
+  return { domainOf, strict };
+}
 
+/** The earlier lists in today's member indexes, without members that deny an account by now. */
+function previousLists(
+  problem: PlacementProblem,
+  usable: readonly number[],
+  denied: ReadonlyMap<number, ReadonlySet<number>>,
+): CopyLists | undefined {
+  if (!problem.previous) return undefined;
+  const ids = problem.members.map((member) => member.id);
+  const lists = listsOfPrevious(problem.previous, problem.graph.nodes, problem.copies, ids, usable);
+  for (const [account, refusing] of denied) {
+    const row = membersOf(lists, account).filter((member) => !refusing.has(member));
+    for (let copy = 0; copy < lists.copies; copy++)
+      lists.writes[account * lists.copies + copy] = row[copy] ?? noMember;
+    lists.reads.delete(account);
+    if (row.length > lists.copies) lists.reads.set(account, row.slice(lists.copies));
+  }
+  return lists;
+}
+
+function copyOf(lists: CopyLists): CopyLists {
+  const reads = new Map([...lists.reads].map(([account, row]) => [account, [...row]]));
+  return { ...lists, writes: lists.writes.slice(), reads };
+}
+
+/** Parts of communities on the members that hold most of what they follow: the packed start. */
+function packAll(
+  problem: PlacementProblem,
+  lists: CopyLists,
+  usable: readonly number[],
+  caps: Float64Array,
+  limits: SearchLimits,
+  onProgress: PlaceProgress,
+): void {
   const input: PackInput = {
-    graph,
-    followers: reverseGraph(graph),
+    graph: problem.graph,
+    followers: reverseGraph(problem.graph),
     lists,
     usable,
     caps,
-    held: new Float64Array(members.length),
-    masters: new Float64Array(members.length),
-    allows,
-    domainOf,
+    held: new Float64Array(problem.members.length),
+    masters: new Float64Array(problem.members.length),
+    limits,
   };
-  countHeld(input);
-  const partSize = Math.max(1, Math.ceil(accounts / (usable.length * partsPerMember)));
-  const parts = communityParts(problem.communityOf, partSize, () => false);
+  for (const member of lists.writes) if (member !== noMember) input.held[member]++;
+  const partSize = Math.max(1, Math.ceil(lists.accounts / (usable.length * partsPerMember)));
+  const parts = communityParts(problem.communityOf, partSize);
   parts.sort((a, b) => b.length - a.length || a[0] - b[0]);
   parts.forEach((part, done) => {
     packPart(input, part);
     if (done % 64 === 0) onProgress('pack', done, parts.length);
   });
   onProgress('pack', parts.length, parts.length);
-  requireCopies(problem, lists, shortfalls);
-
-  const popularity = followerCounts(graph);
-  const hubs = spreadHubs(problem, input, popularity);
-  const { groupOf, groups } = formGroups(
-    lists,
-    (account) => pinned.has(account),
-    (account) => hubs.has(account),
-  );
-  onProgress('group', groups.length, groups.length);
-  return { groupOf, groups, shortfalls };
 }
 
-function dropDenied(lists: CopyLists, allows: (member: number, account: number) => boolean): void {
+function stateOf(
+  problem: PlacementProblem,
+  lists: CopyLists,
+  fixed: Uint8Array,
+  limits: SearchLimits,
+): SearchState {
+  const state = new SearchState(problem.graph, problem.members.length, lists.copies, limits);
+  let extra = 0;
   for (let account = 0; account < lists.accounts; account++) {
     const row = membersOf(lists, account);
-    if (row.every((member) => allows(member, account))) continue;
-    const kept = row.filter((member) => allows(member, account));
-    for (let copy = 0; copy < lists.copies; copy++) {
-      lists.writes[account * lists.copies + copy] = kept[copy] ?? noMember;
+    for (let i = 0; i < row.length && i < state.width; i++) {
+      if (i >= lists.copies && ++extra > limits.extraBudget) break;
+      state.push(account, row[i]);
     }
-    lists.reads.delete(account);
-    if (kept.length > lists.copies) lists.reads.set(account, kept.slice(lists.copies));
   }
+  state.fixed.set(fixed);
+  return state;
 }
 
-function countHeld(input: PackInput): void {
-  const { lists } = input;
-  for (let account = 0; account < lists.accounts; account++) {
-    const row = membersOf(lists, account);
-    for (const member of row) input.held[member]++;
-    if (row.length > 0) input.masters[row[0]]++;
+function shortRows(state: SearchState): Uint32Array {
+  const short: number[] = [];
+  for (let account = 0; account < state.accounts; account++) {
+    if (state.sizes[account] < state.copies) short.push(account);
+  }
+  return Uint32Array.from(short).sort((a, b) => state.popularity(b) - state.popularity(a) || a - b);
+}
+
+function writeBack(state: SearchState, lists: CopyLists): void {
+  lists.reads.clear();
+  for (let account = 0; account < state.accounts; account++) {
+    const row = state.lists.subarray(account * state.width, account * state.width + state.sizes[account]);
+    for (let copy = 0; copy < lists.copies; copy++)
+      lists.writes[account * lists.copies + copy] = row[copy] ?? noMember;
+    if (row.length > lists.copies)
+      lists.reads.set(
+        account,
+        [...row.subarray(lists.copies)].sort((a, b) => a - b),
+      );
   }
 }
 
@@ -121,14 +268,12 @@ function requireCopies(problem: PlacementProblem, lists: CopyLists, shortfalls: 
   let fewest = lists.copies;
   let example = -1;
   for (let account = 0; account < lists.accounts; account++) {
-    const missing = lists.writes[(account + 1) * lists.copies - 1] === noMember;
-    if (!missing) continue;
+    if (lists.writes[(account + 1) * lists.copies - 1] !== noMember) continue;
     short++;
     const has = membersOf(lists, account).length;
-    if (has < fewest) {
-      fewest = has;
-      example = account;
-    }
+    if (has >= fewest) continue;
+    fewest = has;
+    example = account;
   }
   if (short === 0) return;
   const detail =

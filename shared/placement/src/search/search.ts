@@ -1,0 +1,119 @@
+import { seededUint32 } from '@covey/graph';
+import type { Effort } from '../problem.ts';
+import { restrictSets } from './grouping.ts';
+import { localSearch } from './local.ts';
+import { leastFull, type PricedVariant, pricedSearch } from './priced.ts';
+import type { SearchState } from './state.ts';
+
+export interface SearchOptions {
+  effort: Effort;
+  seed: number;
+  /** most different sets of copies, beside those of hubs and pins */
+  setsMax: number;
+  /** warm start: most accounts whose copies may change */
+  changesMax?: number;
+  onProgress: (phase: string, done: number, total: number) => void;
+}
+
+interface Start {
+  from: 'packed' | 'random';
+  variant: PricedVariant;
+}
+
+/** Tried in this order; which one wins differs by graph, number of members and limit (README, "What was tried"). */
+const portfolio: readonly Start[] = [
+  { from: 'random', variant: { q: 700, base: 1000, power: 2, overloadMax: 3000, relaxed: 2000 } },
+  { from: 'packed', variant: { q: 700, base: 1000, power: 2, overloadMax: 3000, relaxed: 2000 } },
+  { from: 'random', variant: { q: 700, base: 1000, power: 2, overloadMax: 1500, relaxed: 1000 } },
+  { from: 'random', variant: { q: 700, base: 1000, power: 1, overloadMax: 3000, relaxed: 4000 } },
+  { from: 'random', variant: { q: 700, base: 600, power: 2, overloadMax: 3000, relaxed: 4000 } },
+  { from: 'random', variant: { q: 700, base: 1000, power: 3, overloadMax: 3000, relaxed: 2000 } },
+  { from: 'packed', variant: { q: 800, base: 1000, power: 2, overloadMax: 2000, relaxed: 3000 } },
+];
+
+/** Work by effort: follows visited by all priced rounds, their least and most number, and local search. */
+const efforts = {
+  quick: { follows: 2e7, roundsMin: 12, roundsMax: 50, starts: 2, local: 4e7 },
+  normal: { follows: 1.6e8, roundsMin: 24, roundsMax: 320, starts: 6, local: 4e8 },
+  long: { follows: 6e8, roundsMin: 60, roundsMax: 840, starts: 7, local: 4e9 },
+} as const;
+/** A start with fewer rounds than this is not worth it. */
+const roundsEach = 24;
+
+/**
+ * Searches from scratch: the priced search from several starts, the best of them by fanout and overload taken on, its
+ * sets of copies restricted, then local search. The state comes in with the packed start and goes out improved.
+ */
+export function searchCold(state: SearchState, options: SearchOptions): void {
+  const effort = efforts[options.effort];
+  const follows = Math.max(1, state.followerReaders.length);
+  const total = Math.min(effort.roundsMax, Math.max(effort.roundsMin, Math.floor(effort.follows / follows)));
+  const count = Math.min(effort.starts, Math.max(1, Math.floor(total / roundsEach)));
+  const rounds = Math.floor(total / count);
+  const packed = state.snapshot();
+  let best = packed;
+  let bestScore = Number.POSITIVE_INFINITY;
+  portfolio.slice(0, count).forEach((start, number) => {
+    state.restore(packed);
+    const seed = options.seed + number;
+    if (start.from === 'random') scatter(state, seed);
+    const score = pricedSearch(state, {
+      variant: start.variant,
+      rounds,
+      seed,
+      onRound: (round) => options.onProgress('search', number * rounds + round, count * rounds),
+    });
+    if (score >= bestScore) return;
+    bestScore = score;
+    best = state.snapshot();
+  });
+  state.restore(best);
+  state.coverAll();
+  localSearch(state, {
+    budget: effort.local,
+    seed: options.seed,
+    onProgress: (done, all) => options.onProgress('refine', done, all),
+  });
+  restrictSets(state, options.setsMax);
+}
+
+/** Improves a placement that is in use: local search alone, with a bound on the accounts that change. */
+export function searchWarm(state: SearchState, options: SearchOptions): void {
+  state.coverAll();
+  localSearch(state, {
+    budget: efforts[options.effort].local,
+    seed: options.seed,
+    ...(options.changesMax !== undefined && { changesMax: options.changesMax }),
+    onProgress: (done, all) => options.onProgress('refine', done, all),
+  });
+}
+
+/** Random members for every copy that is not pinned, within caps; drops read copies. */
+function scatter(state: SearchState, seed: number): void {
+  const { accounts, copies, sizes, fixed, k, limits, held } = state;
+  const next = seededUint32(seed);
+  sizes.set(fixed);
+  state.recount();
+  const used = new Uint8Array(k);
+  for (let account = 0; account < accounts; account++) {
+    const start = account * state.width;
+    used.fill(0);
+    for (let i = start; i < start + sizes[account]; i++) used[state.lists[i]] = 1;
+    let tries = 0;
+    while (sizes[account] < copies) {
+      let member = next() % k;
+      if (tries++ > 4 * k) {
+        member = leastFull(state, account, used);
+        if (member < 0) break;
+      } else if (
+        used[member] === 1 ||
+        held[member] >= limits.caps[member] ||
+        !state.allows(account, member, sizes[account])
+      ) {
+        continue;
+      }
+      used[member] = 1;
+      state.push(account, member);
+    }
+  }
+}
