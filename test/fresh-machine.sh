@@ -40,16 +40,16 @@ started=$SECONDS
 run 'npm ci --loglevel=error' >"$place/install.log" 2>&1 || { cat "$place/install.log"; exit 1; }
 say "npm ci took $((SECONDS - started)) s"
 
-# Starts the cluster, waits for its one line of JSON, and leaves the supervisor's pid in $supervisor.
+# Starts the cluster as README says, waits until it says that it is ready, and leaves the supervisor's pid in $supervisor.
 start() {
   : >"$place/start.log"
   started=$SECONDS
-  run 'exec npx --no covey up --json' >"$place/start.log" 2>"$place/start.err" &
+  run 'exec npm start' >"$place/start.log" 2>&1 &
   for _ in $(seq 240); do
-    grep -q '^{' "$place/start.log" && break
+    grep -q 'Covey is ready' "$place/start.log" && break
     sleep 0.5
   done
-  grep -q '^{' "$place/start.log" || { cat "$place/start.err"; say 'not ready after two minutes'; exit 1; }
+  grep -q 'Covey is ready' "$place/start.log" || { say 'not ready after two minutes'; exit 1; }
   supervisor=$(run "node -p 'JSON.parse(require(\"fs\").readFileSync(\".covey/run.json\", \"utf8\")).pid'")
   say "$1 start took $((SECONDS - started)) s"
 }
