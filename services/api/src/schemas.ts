@@ -192,7 +192,10 @@ export const AdminCommunities = Type.Object({
 export const AdminCommunity = Type.Object({
   epoch: Count,
   ...CommunityFields,
-  top: Type.Array(Type.Object({ pubkey: Hex64, name: Type.String(), followers: Count })),
+  top: Type.Array(
+    Type.Object({ pubkey: Hex64, npub: Type.String(), name: Type.String(), followers: Count }),
+    { description: 'Most followed first; an empty name is not known' },
+  ),
 });
 
 export const AdminGraph = Type.Object({

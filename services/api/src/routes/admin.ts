@@ -96,7 +96,8 @@ export function adminRoutes(context: RouteContext): FastifyPluginAsync {
           );
         if (isFresh(request, reply, `community-${epoch}-${community.id}`, 'private'))
           return reply.code(304).send();
-        return { epoch, ...community, label: labelOf(community) };
+        const top = community.top.map((account) => ({ ...account, npub: npubEncode(account.pubkey) }));
+        return { epoch, ...community, label: labelOf(community), top };
       },
     );
     scope.get(

@@ -1,0 +1,132 @@
+/** What the dashboard reads of the api's answers (services/api/src/schemas.ts is the definition). */
+
+export interface Load {
+  connections: number;
+  subscriptions: number;
+  events: number;
+  bytes: number;
+  writesPerSecond: number;
+  readsPerSecond: number;
+  spooled: number;
+}
+
+export interface Member {
+  id: string;
+  url: string;
+  name: string;
+  operator: string;
+  placement: 'active' | 'draining';
+  state: 'up' | 'late' | 'down' | 'unknown';
+  appliedEpoch: number | null;
+  refused: { epoch: number; reason: string } | null;
+  silentMs: number | null;
+  load: Load | null;
+  capacity: { copies: number; connections: number; reads: number };
+  masters: number;
+  replicas: number;
+  readCopies: number;
+  groups: number;
+  slots: number;
+}
+
+export interface Status {
+  ready: boolean;
+  cluster: string;
+  epoch: number;
+  createdAt: string | null;
+  accounts: number;
+  follows: number;
+  communities: number;
+  groups: number;
+  moved: number;
+  moves: number;
+  nats: 'connected' | 'away' | 'unset';
+  admin: boolean;
+  members: Member[];
+}
+
+export interface Epochs {
+  epochs: { epoch: number; createdAt: string; accounts: number; groups: number; moved: number }[];
+  partial?: string;
+}
+
+export interface EpochDetail {
+  epoch: number;
+  moved: { accounts: number; byReason: Record<string, number> };
+  figures: Record<string, number>;
+  ms: Record<string, number>;
+}
+
+export interface Community {
+  id: number;
+  label: string;
+  accounts: number;
+  follows: number;
+  members: [string, number][];
+}
+
+export interface CommunityDetail extends Community {
+  top: { pubkey: string; npub: string; name: string; followers: number }[];
+}
+
+export interface CommunityGraph {
+  nodes: { id: number; label: string; accounts: number; member: string }[];
+  edges: [number, number, number][];
+}
+
+export interface RelayRef {
+  id: string;
+  url: string;
+}
+
+export interface Placement {
+  pubkey: string;
+  epoch: number;
+  source: 'table' | 'slot' | 'pin';
+  group: number;
+  hub: boolean;
+  master: RelayRef;
+  replicas: RelayRef[];
+  readCopies: RelayRef[];
+  move?: { phase: string };
+}
+
+export interface Plan {
+  epoch: number;
+  relays: (RelayRef & { pubkeys: number[] })[];
+  uncovered: number[];
+  pubkeys?: string[];
+}
+
+/** The api answered with a problem document; `message` is its detail, written for people. */
+export class ApiProblem extends Error {
+  override name = 'ApiProblem';
+  readonly status: number;
+
+  constructor(status: number, detail: string) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+const ANSWER_MS_MAX = 8_000;
+
+/** @throws ApiProblem for an answer that is one; TypeError or DOMException when there is no answer. */
+export async function ask<T>(path: string, body?: unknown): Promise<T> {
+  const response = await fetch(path, {
+    signal: AbortSignal.timeout(ANSWER_MS_MAX),
+    ...(body === undefined
+      ? {}
+      : { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+  });
+  const answer = await response.json().catch(() => undefined);
+  if (response.ok && answer !== undefined) return answer as T;
+  const detail = (answer as { detail?: string } | undefined)?.detail;
+  throw new ApiProblem(response.status, detail ?? `The API answered with HTTP ${response.status}.`);
+}
+
+/** What to tell a person about a failed question. */
+export function explain(error: unknown): string {
+  if (error instanceof ApiProblem) return error.message;
+  return 'The API did not answer. Is the cluster running? This page tries again by itself.';
+}

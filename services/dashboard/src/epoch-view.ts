@@ -1,0 +1,116 @@
+import { type EpochDetail, type Epochs, explain } from './api.ts';
+import { bar, card, fill, h } from './dom.ts';
+import { ago, count, duration, figure, plural } from './format.ts';
+
+/** Names for people of what the coordinator reports. What has no name here is shown under its own. */
+const REASONS: Record<string, string> = {
+  pin: 'followed its own relay list',
+  'member left': 'its member left',
+  're-placed': 'placed better',
+};
+const FIGURES: Record<string, string> = {
+  fanout: 'Relays that a reader opens, on average',
+  modularity: 'Modularity of the communities',
+};
+const HISTORY = 8;
+/** Counted beside the moves: who came and who went. */
+const CAME_AND_WENT = ['new', 'gone'];
+
+/** The current epoch: what it moved and why, how it was computed, and the epochs before it. */
+export function epochView() {
+  const { section, body } = card('epoch', 'Epoch');
+  const detail = h('div', {});
+  const history = h('div', {});
+  fill(body, h('div', { class: 'columns' }, detail, history));
+  const showDetail = (epoch: EpochDetail) => {
+    const reasons = Object.entries(epoch.moved.byReason)
+      .filter(([reason, n]) => n > 0 && !CAME_AND_WENT.includes(reason))
+      .sort((a, b) => b[1] - a[1]);
+    const most = Math.max(1, ...reasons.map(([, n]) => n));
+    const phases = Object.entries(epoch.ms).filter(([name]) => name !== 'total');
+    fill(
+      detail,
+      h('h3', {}, `Epoch ${count(epoch.epoch)} moved ${plural(epoch.moved.accounts, 'account')}`),
+      reasons.length > 0
+        ? h(
+            'ul',
+            { class: 'bars' },
+            ...reasons.map(([reason, n]) =>
+              h(
+                'li',
+                {},
+                h('span', { class: 'bar-name' }, REASONS[reason] ?? reason),
+                bar(n / most),
+                h('span', { class: 'amount' }, count(n)),
+              ),
+            ),
+          )
+        : h('p', { class: 'muted' }, 'Everyone who was placed before stayed on the same members.'),
+      h(
+        'p',
+        { class: 'came' },
+        `${plural(epoch.moved.byReason['new'] ?? 0, 'account')} came, ${count(epoch.moved.byReason['gone'] ?? 0)} went.`,
+      ),
+      h(
+        'dl',
+        { class: 'facts' },
+        ...Object.entries(epoch.figures).map(([name, value]) =>
+          h('div', {}, h('dt', {}, FIGURES[name] ?? name), h('dd', {}, figure(value))),
+        ),
+        phases.length > 0 &&
+          h(
+            'div',
+            {},
+            h('dt', {}, 'Time by phase'),
+            h('dd', {}, phases.map(([name, ms]) => `${name} ${duration(ms)}`).join(' · ')),
+          ),
+      ),
+    );
+  };
+  const showHistory = ({ epochs, partial }: Epochs) => {
+    const now = Date.now();
+    fill(
+      history,
+      h('h3', { id: 'history-title' }, 'Latest epochs'),
+      h(
+        'table',
+        { 'aria-labelledby': 'history-title' },
+        h(
+          'thead',
+          {},
+          h(
+            'tr',
+            {},
+            ...['Epoch', 'When', 'Accounts', 'Groups', 'Moved'].map((name, i) =>
+              h('th', { scope: 'col', class: i === 1 ? '' : 'number' }, name),
+            ),
+          ),
+        ),
+        h(
+          'tbody',
+          {},
+          ...epochs.map(({ epoch, createdAt, accounts, groups, moved }) =>
+            h(
+              'tr',
+              {},
+              h('th', { scope: 'row', class: 'number' }, count(epoch)),
+              h(
+                'td',
+                {},
+                h('time', { datetime: createdAt, title: createdAt }, ago(Date.parse(createdAt), now)),
+              ),
+              h('td', { class: 'number' }, count(accounts)),
+              h('td', { class: 'number' }, count(groups)),
+              h('td', { class: 'number' }, count(moved)),
+            ),
+          ),
+        ),
+      ),
+      partial && h('p', { class: 'fine' }, partial),
+    );
+  };
+  const showClosed = (error: unknown) => {
+    fill(detail, h('h3', {}, 'What it moved'), h('p', { class: 'muted' }, explain(error)));
+  };
+  return { section, showDetail, showHistory, showClosed, historyPath: `/v1/epochs?limit=${HISTORY}` };
+}
