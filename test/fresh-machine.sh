@@ -46,10 +46,10 @@ start() {
   started=$SECONDS
   run 'exec npm start' >"$place/start.log" 2>&1 &
   for _ in $(seq 240); do
-    grep -q 'Covey is ready' "$place/start.log" && break
+    grep -qE 'Covey (is ready|has resumed)' "$place/start.log" && break
     sleep 0.5
   done
-  grep -q 'Covey is ready' "$place/start.log" || { say 'not ready after two minutes'; exit 1; }
+  grep -qE 'Covey (is ready|has resumed)' "$place/start.log" || { say 'not ready after two minutes'; exit 1; }
   supervisor=$(run "node -p 'JSON.parse(require(\"fs\").readFileSync(\".covey/run.json\", \"utf8\")).pid'")
   say "$1 start took $((SECONDS - started)) s"
 }
