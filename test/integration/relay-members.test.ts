@@ -128,4 +128,38 @@ describe('members of a cluster', { timeout: 60_000 }, () => {
     const { events } = await (await open(1)).read({ kinds: [1059], '#p': [bob.pubkey] });
     assert.equal(events[0]?.id, wrap.id);
   });
+
+  it('hand over an account that a new table gives to others, deletions included', async () => {
+    const carol = newSigner();
+    const groups = (members: number[]) => [{ members, accounts: [carol.pubkey] }];
+    cluster.place(groups([0, 1]));
+    const client = await open(0);
+    const [kept, gone, article] = [
+      carol.sign({ content: 'kept' }),
+      carol.sign({ content: 'gone' }),
+      carol.sign({ kind: 30023, tags: [['d', 'x']] }),
+    ];
+    const wrap = newSigner().sign({ kind: 1059, tags: [['p', carol.pubkey]] });
+    for (const event of [kept, gone, article, wrap, carol.sign({ kind: 5, tags: [['e', gone.id]] })])
+      assert.equal((await client.publish(event))[0], true);
+    cluster.place(groups([3, 4]));
+    const holder = await open(4);
+    await until('her events at the new holder', async () => {
+      const { events } = await holder.read(
+        { authors: [carol.pubkey] },
+        { kinds: [1059], '#p': [carol.pubkey] },
+      );
+      return events.length === 4;
+    });
+    assert.equal((await holder.publish(gone))[0], false);
+    const { events } = await (await open(2)).read({ authors: [carol.pubkey], kinds: [1] });
+    assert.deepEqual(events, [kept]);
+    // And back again, with what was written there.
+    const later = carol.sign({ content: 'written there' });
+    await holder.publish(later);
+    cluster.place(groups([0, 1]));
+    await until('it comes back', async () => (await client.read({ ids: [later.id] })).events.length === 1);
+    for (const member of cluster.members)
+      await until('an empty spool', () => member.relay!.load().spooled === 0);
+  });
 });

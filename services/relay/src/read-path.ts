@@ -36,7 +36,7 @@ export class ReadPath {
   async serve(subscription: Subscription, outbound: Outbound, hereOnly: boolean): Promise<void> {
     const { enforcer, limits } = this.#options;
     const { filters } = subscription;
-    const { parts, keyless } = hereOnly ? { parts: [], keyless: false } : remoteParts(enforcer(), filters);
+    const { parts, open } = hereOnly ? { parts: [], open: false } : remoteParts(enforcer(), filters);
     const remote = parts.length > 0 ? await this.#readRemote(subscription, parts) : NOTHING_REMOTE;
     await outbound.inTurn(async () => {
       if (subscription.closed) return;
@@ -54,7 +54,7 @@ export class ReadPath {
             `the relays that hold ${remote.unreachedKeys} of the accounts in "${subscription.id}" could not be reached; what they have follows when they are back`,
           ),
         );
-      const missing = keyless && !foundAllIds(filters, events.length);
+      const missing = open && !foundAllIds(filters, events.length);
       await subscription.answer(events, completeness(filters, here, cut, remote.complete, missing));
     });
   }

@@ -6,6 +6,7 @@ import type { RelayConfig } from './config.ts';
 import { Listener } from './listener.ts';
 import { LiveIndex } from './live-index.ts';
 import { Forwarder } from './members/forwarder.ts';
+import { HandOver } from './members/hand-over.ts';
 import { MemberLinks } from './members/member-links.ts';
 import { Upstreams } from './members/upstreams.ts';
 import { VerifiedEvents } from './members/verified-events.ts';
@@ -39,6 +40,7 @@ const EXPIRY_SWEEP_MS = 60_000;
 const CONNECT_MS = 1500;
 /** Entries moved in one transaction when a new table changes where they go. */
 const REROUTE_BATCH = 500;
+const HAND_OVER_RETRY_MS = 60_000;
 /** Clients' subscriptions are taken up elsewhere within this time of a new table. */
 const REROUTE_SPREAD_MS = 1000;
 
@@ -63,6 +65,7 @@ export class Relay {
   #ready = false;
   #unfollow: (() => void) | undefined;
   #sweep: NodeJS.Timeout | undefined;
+  #handOverTimer: NodeJS.Timeout | undefined;
   #rearranging: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
 
@@ -185,12 +188,8 @@ export class Relay {
         { table: own.url, here: this.#url },
         'the table gives another URL for this member; members that open it can not prove themselves here unless COVEY_PUBLIC_URL is the same',
       );
-    this.#rearranging = this.#rearranging
-      .then(() => this.#rearrange())
-      .catch((error) =>
-        log.error({ error: String(error) }, 'what waits could not be rearranged for the new table'),
-      )
-      .then(() => this.#forwarder.wakeAll());
+    this.#forwarder.wakeAll();
+    this.#whenRearranged(() => this.#rearrange());
     this.#listener.reroute(REROUTE_SPREAD_MS);
   }
 
@@ -204,6 +203,40 @@ export class Relay {
       for (let after: number | undefined = 0; after !== undefined && !this.#stopped; )
         after = await this.#spool.reroute(member, after, REROUTE_BATCH, place, this.#clock());
     while (!this.#stopped && (await this.#store.placeUnplaced(REROUTE_BATCH, place)) > 0);
+    this.#forwarder.wakeAll();
+    await this.#handOver(enforcer);
+  }
+
+  /** Accounts that are no longer held here go to their holders; what finds no room in the spool is tried again later. */
+  async #handOver(enforcer: Enforcer): Promise<void> {
+    if (enforcer.mode === 'observe') return;
+    const isCurrent = () => !this.#stopped && this.#enforcer === enforcer;
+    const { log } = this.#options;
+    const { accounts, events, postponed } = await new HandOver({
+      store: this.#store,
+      spool: this.#spool,
+      roomMax: Math.ceil(this.#options.config.limits.spoolPerMemberMax / 2),
+    }).run(enforcer, isCurrent);
+    if (events > 0)
+      log.info({ accounts, events, postponed, epoch: this.epoch }, 'handed over what moved away');
+    if (postponed === 0 || !isCurrent()) return;
+    clearTimeout(this.#handOverTimer);
+    this.#handOverTimer = setTimeout(() => {
+      if (isCurrent()) this.#whenRearranged(() => this.#handOver(enforcer));
+    }, HAND_OVER_RETRY_MS);
+    this.#handOverTimer.unref();
+  }
+
+  /** One rearrangement after the other. */
+  #whenRearranged(work: () => Promise<void>): void {
+    this.#rearranging = this.#rearranging
+      .then(work)
+      .catch((error) =>
+        this.#options.log.error(
+          { error: String(error) },
+          'what moved could not be rearranged for the new table',
+        ),
+      );
   }
 
   async #removeExpired(): Promise<void> {
@@ -259,6 +292,7 @@ export class Relay {
   async #stop(): Promise<void> {
     this.#ready = false;
     clearInterval(this.#sweep);
+    clearTimeout(this.#handOverTimer);
     this.#unfollow?.();
     this.#listener.refuse();
     await this.#options.tables.stop();

@@ -277,7 +277,7 @@ describe('decisions', () => {
     const event = { pubkey: key('alice'), kind: 1, tags: [] };
     assert.deepEqual(enforcer.decide(event, client), { action: 'accept', holders: [], reason: 'no table' });
     assert.equal(enforcer.holds(event), true);
-    assert.deepEqual(enforcer.route({ tags: {} }), { asks: [], keyless: false });
+    assert.deepEqual(enforcer.route({ tags: {} }), { asks: [], open: false });
   });
 });
 
@@ -326,15 +326,20 @@ describe('filters', () => {
     ]);
   });
   it('without a key are said to be incomplete here, and those that match nothing are not', () => {
-    assert.deepEqual(at(0).route({ ids: [key('some event')], tags: {} }), { asks: [], keyless: true });
+    assert.deepEqual(at(0).route({ ids: [key('some event')], tags: {} }), { asks: [], open: true });
     assert.deepEqual(at(0).route({ kinds: [9735], authors: [key('hub')], tags: {} }), {
       asks: [],
-      keyless: true,
+      open: true,
     });
-    assert.deepEqual(at(0).route({ authors: [], tags: {} }), { asks: [], keyless: false });
+    // Mentions stand with those who wrote them; gift wraps with whom they are for.
+    assert.equal(at(0).route({ tags: { p: [key('alice')] } }).open, true);
+    assert.equal(at(0).route({ kinds: [1059], tags: { p: [key('alice')] } }).open, false);
+    assert.equal(at(0).route({ authors: [key('alice')], tags: { p: [key('hub')] } }).open, false);
+    assert.equal(at(0).route({ kinds: [1, 9735], authors: [key('alice')], tags: {} }).open, true);
+    assert.deepEqual(at(0).route({ authors: [], tags: {} }), { asks: [], open: false });
     assert.deepEqual(at(0).route({ authors: [key('hub')], kinds: [], tags: {} }), {
       asks: [],
-      keyless: false,
+      open: false,
     });
   });
 });

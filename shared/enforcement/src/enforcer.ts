@@ -116,9 +116,9 @@ export class Enforcer {
 
   /** Which other members to ask for what a filter wants. */
   route(filter: Filter): FilterRoute {
-    if (!this.table) return { asks: [], keyless: false };
+    if (!this.table) return { asks: [], open: false };
     const route = routeFilter(filter, (key) => this.#route(key).readers);
-    return this.table.members.length > 1 ? route : { ...route, keyless: false };
+    return this.table.members.length > 1 ? route : { ...route, open: false };
   }
 
   #route(pubkey: string): Prepared {

@@ -13,8 +13,11 @@ export interface Ask {
 export interface FilterRoute {
   /** Empty when everything that the filter names lives here. What is stored here always counts too. */
   asks: Ask[];
-  /** Other members may hold matching events and no key in the filter says which: an answer from here may lack some. */
-  keyless: boolean;
+  /**
+   * Other members may hold matching events and no key in the filter says which: even with every ask answered, some may be
+   * missing. So it is for filters without a key, and for mentions, which stand with their authors.
+   */
+  open: boolean;
 }
 
 /** Which keys of a filter say where its events live. */
@@ -51,5 +54,11 @@ export function routeFilter(filter: Filter, readersOf: (key: string) => readonly
   const nothing = [filter.authors, filter.ids, filter.kinds, ...Object.values(filter.tags)].some(
     (list) => list?.length === 0,
   );
-  return { asks: nothing ? [] : asks, keyless: !nothing && authors.length === 0 && tagged.length === 0 };
+  return { asks: nothing ? [] : asks, open: !nothing && !isCovered(filter, authors, tagged) };
+}
+
+/** Whether everything that fits lives at the members of the filter's keys. */
+function isCovered({ kinds }: Filter, authors: readonly string[], tagged: readonly string[]): boolean {
+  if (authors.length > 0) return tagged.length > 0 || !kinds?.some(isPlacedByTagged);
+  return tagged.length > 0 && kinds?.every(isPlacedByTagged) === true;
 }

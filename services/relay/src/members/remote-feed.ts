@@ -224,17 +224,17 @@ function mergeParts(parts: readonly Part[], since: number | undefined): Filter[]
 export function remoteParts(
   enforcer: Enforcer,
   filters: readonly Filter[],
-): { parts: Part[]; keyless: boolean } {
+): { parts: Part[]; open: boolean } {
   const parts: Part[] = [];
-  let keyless = false;
+  let open = false;
   const members = enforcer.table?.members ?? [];
   filters.forEach((filter, of) => {
     const route = enforcer.route(filter);
-    keyless ||= route.keyless;
+    open ||= route.open;
     for (const ask of route.asks)
       parts.push({ filter: narrow(filter, ask), of, candidates: ask.candidates.map((i) => members[i]!.id) });
   });
-  return { parts, keyless };
+  return { parts, open };
 }
 
 function narrow(filter: Filter, ask: Ask): Filter {

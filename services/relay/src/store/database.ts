@@ -68,6 +68,13 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX spool_destinations_by_seq ON spool_destinations (seq);
   `,
+  // What was handed over to other members after the table took it from this one: an author, or one event.
+  `
+  CREATE TABLE handed_over (
+    key BLOB PRIMARY KEY,
+    destinations TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /**

@@ -284,6 +284,53 @@ export class SqliteStore implements EventStore {
     });
   }
 
+  /** The authors of stored events, ascending, from the first after `after`. */
+  authors(after: string, count: number): string[] {
+    const next = this.#sql('SELECT pubkey FROM events WHERE pubkey > ? ORDER BY pubkey LIMIT 1');
+    const authors: string[] = [];
+    for (let last = Buffer.from(after, 'hex'); authors.length < count; ) {
+      const row = next.get(last);
+      if (!row) break;
+      last = Buffer.from(row['pubkey'] as Uint8Array);
+      authors.push(last.toString('hex'));
+    }
+    return authors;
+  }
+
+  /** All events of a range, newest first, read page by page as they are taken. */
+  *eventsIn(range: Range): Generator<NostrEvent> {
+    const fetch = this.#fetcher(range, 0, Number.MAX_SAFE_INTEGER);
+    for (const { seq } of mergeRanges([fetch], 64)) {
+      const row = this.#sql('SELECT json FROM events WHERE seq = ?').get(seq);
+      if (row) yield JSON.parse(row['json'] as string);
+    }
+  }
+
+  /** Where a key (an author, or an event id) was handed over to last. */
+  handedOver(key: string): string | undefined {
+    const row = this.#sql('SELECT destinations FROM handed_over WHERE key = ?').get(Buffer.from(key, 'hex'));
+    return row && (row['destinations'] as string);
+  }
+
+  /** Spools copies of events that are stored here; remembers, or with '' forgets, where `key` was handed over to. */
+  async handOver(
+    events: readonly NostrEvent[],
+    destinations: readonly string[],
+    mark?: { key: string; destinations: string },
+  ): Promise<void> {
+    await this.#commits.run(() => {
+      for (const event of events) this.#spool.add(event, { hops: 1, destinations }, this.#clock());
+      if (!mark) return;
+      const key = Buffer.from(mark.key, 'hex');
+      if (mark.destinations === '') this.#sql('DELETE FROM handed_over WHERE key = ?').run(key);
+      else
+        this.#sql('INSERT OR REPLACE INTO handed_over (key, destinations) VALUES (?, ?)').run(
+          key,
+          mark.destinations,
+        );
+    });
+  }
+
   async close(): Promise<void> {
     this.#commits.drain();
     this.#db.close();
