@@ -14,11 +14,14 @@ const RETRY_MS = 100;
 const ANSWER_MS_MAX = 5_000;
 
 /**
- * Waits until the API serves a table and every member applies it.
+ * Waits until the API serves a table that has the members' present URLs (after another COVEY_PORT it takes a new epoch)
+ * and every member applies it.
+ * @param members as members.json has them.
  * @returns the last status; `ready` is false, or a member lags, when `timeoutMs` passed first.
  */
 export async function waitForEpoch(
   apiUrl: string,
+  members: readonly { id: string; url: string }[],
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<ClusterStatus | undefined> {
@@ -26,10 +29,16 @@ export async function waitForEpoch(
   let status: ClusterStatus | undefined;
   while (performance.now() < deadline && !signal.aborted) {
     status = (await getJson<ClusterStatus>(`${apiUrl}/v1/status`)) ?? status;
-    if (status?.ready && laggards(status).length === 0) return status;
+    if (status?.ready && hasUrlsOf(status, members) && laggards(status).length === 0) return status;
     await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
   }
   return status;
+}
+
+/** Whether the table has no other URL for a member than its present one. */
+export function hasUrlsOf(status: ClusterStatus, members: readonly { id: string; url: string }[]): boolean {
+  const urls = new Map(members.map(({ id, url }) => [id, url]));
+  return status.members.every(({ id, url }) => (urls.get(id) ?? url) === url);
 }
 
 /** Members that do not apply the epoch yet. */

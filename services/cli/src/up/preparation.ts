@@ -1,4 +1,4 @@
-import { type HomePaths, homePaths } from '@covey/config';
+import { type HomePaths, homePaths, removeRunState } from '@covey/config';
 import { apiUrl } from './child-specs.ts';
 import { type EmbeddedServers, findEmbeddedServers } from './embedded-servers.ts';
 import { HomeLockedError, lockHome } from './home-lock.ts';
@@ -27,6 +27,7 @@ export async function prepare(settings: UpSettings, progress: Progress): Promise
   prepareHome(settings.home);
   const release = takeHome(settings);
   try {
+    removeRunState(settings.home); // of a start that was killed
     const { cluster, ports } = settings;
     const nowS = Math.floor(Date.now() / 1000);
     const isFirst = isNewHome(paths, !settings.databaseUrl);

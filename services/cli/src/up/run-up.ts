@@ -1,7 +1,8 @@
 import { type RunState, removeRunState, writeRunState } from '@covey/config';
 import { banner, EXAMPLES, shortest } from './banner.ts';
 import { apiUrl } from './child-specs.ts';
-import { type ClusterStatus, getJson, laggards, waitForEpoch } from './cluster-status.ts';
+import { type ClusterStatus, getJson, hasUrlsOf, laggards, waitForEpoch } from './cluster-status.ts';
+import type { Identity } from './identity.ts';
 import { LocalCluster } from './local-cluster.ts';
 import { LogFiles } from './log-files.ts';
 import { type PreparedHome, prepare } from './preparation.ts';
@@ -60,7 +61,7 @@ async function runCluster(
     const starting = cluster.start();
     starting.catch(() => {}); // when a stop comes first, how the start ends is of no interest
     const urls = await Promise.race([starting, stop.requested]);
-    const status = urls && (await readyStatus(settings, progress, stop.signal));
+    const status = urls && (await readyStatus(settings, identity.members, progress, stop.signal));
     if (!urls || !status || stop.signal.aborted) return;
     state = runState(settings, home, urls, supervisor.pids);
     writeRunState(paths.root, state);
@@ -98,10 +99,11 @@ function intro({ home, databaseUrl, natsUrl, redisUrl }: UpSettings, isFirst: bo
 /** Waits until members apply the epoch. @throws UpError when there is none in time. */
 async function readyStatus(
   settings: UpSettings,
+  members: Identity['members'],
   progress: Progress,
   signal: AbortSignal,
 ): Promise<ClusterStatus | undefined> {
-  const status = await waitForEpoch(apiUrl(settings), APPLY_MS_MAX, signal);
+  const status = await waitForEpoch(apiUrl(settings), members, APPLY_MS_MAX, signal);
   if (signal.aborted) return undefined;
   if (!status?.ready)
     throw new UpError(
@@ -115,6 +117,10 @@ async function readyStatus(
   );
   if (late.length > 0)
     progress.warn(`not yet by ${late.join(', ')}; their logs are in ${settings.home}/logs`);
+  if (!hasUrlsOf(status, members))
+    progress.warn(
+      'the table still has members at other ports than they have now; the next epoch corrects that',
+    );
   progress.end();
   return status;
 }
