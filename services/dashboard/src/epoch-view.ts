@@ -27,7 +27,9 @@ export function epochView() {
       .filter(([reason, n]) => n > 0 && !CAME_AND_WENT.includes(reason))
       .sort((a, b) => b[1] - a[1]);
     const most = Math.max(1, ...reasons.map(([, n]) => n));
-    const phases = Object.entries(epoch.ms).filter(([name]) => name !== 'total');
+    const phases = Object.entries(epoch.ms)
+      .filter(([name]) => name !== 'total')
+      .sort((a, b) => b[1] - a[1]);
     fill(
       detail,
       h('h3', {}, `Epoch ${count(epoch.epoch)} moved ${plural(epoch.moved.accounts, 'account')}`),
@@ -61,7 +63,7 @@ export function epochView() {
           h(
             'div',
             {},
-            h('dt', {}, 'Time by phase'),
+            h('dt', {}, 'Time by phase, longest first'),
             h('dd', {}, phases.map(([name, ms]) => `${name} ${duration(ms)}`).join(' · ')),
           ),
       ),

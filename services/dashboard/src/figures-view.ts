@@ -7,7 +7,12 @@ export function figuresView() {
   const list = h('dl', { class: 'figures' });
   const section = h('section', { 'aria-label': 'The cluster in numbers', id: 'figures' }, list);
   const entry = (name: string, value: string, note?: string) =>
-    h('div', {}, h('dt', {}, name), h('dd', {}, value, note ? h('small', {}, note) : null));
+    h(
+      'div',
+      {},
+      h('dt', {}, name),
+      h('dd', {}, value, note ? ' ' : null, note ? h('small', {}, note) : null),
+    );
   const update = (status: Status) => {
     const createdMs = status.createdAt ? Date.parse(status.createdAt) : undefined;
     const up = status.members.filter(({ state }) => state === 'up').length;

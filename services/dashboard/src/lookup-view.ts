@@ -38,7 +38,7 @@ function describe(placement: Placement, colors: MemberColors): Node[] {
       {},
       colors.swatch(id),
       h('span', { class: 'role' }, role),
-      h('span', { class: 'where' }, h('strong', { dir: 'auto' }, colors.name(id)), h('small', {}, url)),
+      h('span', { class: 'where' }, h('strong', { dir: 'auto' }, colors.name(id)), ' ', h('small', {}, url)),
     );
   return [
     h(

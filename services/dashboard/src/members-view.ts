@@ -101,6 +101,7 @@ function memberRow(
           'span',
           { class: 'member-name' },
           h('strong', { dir: 'auto' }, member.name),
+          ' ',
           h('small', { dir: 'ltr' }, member.url),
         ),
       ),
