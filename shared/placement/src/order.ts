@@ -57,7 +57,7 @@ export function orderCopies(input: OrderInput): void {
     const start = piece[0] * copies;
     const row = [...writes.subarray(start, start + copies)].filter((member) => member !== noMember);
     row.sort((a, b) => masters[a] * shares[b] - masters[b] * shares[a] || a - b);
-    for (const account of piece) row.forEach((member, place) => (writes[account * copies + place] = member));
+    for (const account of piece) writes.set(row, account * copies);
     masters[row[0]] += piece.length;
   }
 }

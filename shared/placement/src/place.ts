@@ -121,7 +121,7 @@ const fillVariant = { q: 700, base: 1000, power: 2, overloadMax: 1500, relaxed: 
 
 /** Different sets of copies allowed: each is a group to move, replicate and fail over. */
 function setsMax(accounts: number): number {
-  return Math.max(4096, Math.floor(accounts / 16));
+  return Math.max(8192, Math.floor(accounts / 8));
 }
 
 /** 1 where nothing is declared; a capacity of nothing is as good as the smallest number. */
@@ -156,8 +156,10 @@ function failureDomains(
     return numbers.get(name) as number;
   });
   const operators = new Set(usable.map((member) => domainOf[member])).size;
-  const strict = operators >= problem.copies;
-  if (!strict && problem.graph.nodes > 0) {
+  const enough = operators >= problem.copies;
+  // Where every member is a domain of its own, different members are enough, and the check is saved.
+  const strict = enough && operators < usable.length;
+  if (!enough && problem.graph.nodes > 0) {
     shortfalls.push({
       constraint: 'operators',
       accounts: problem.graph.nodes,

@@ -7,9 +7,9 @@ const weights = weightTable(700);
  * Lowers the number of different sets of copies to about `setsMax`, for groups are the accounts that share one: the
  * sets that carry most followers stay, and every account of another set goes to the kept set whose members its readers
  * read most from, among sets with room. Accounts with read copies or pins keep what they have.
- * @returns how many accounts changed their set
+ * @returns the sets in use afterwards, as keys of their members in ascending order, joined by commas; nothing when there were few enough
  */
-export function restrictSets(state: SearchState, setsMax: number): number {
+export function restrictSets(state: SearchState, setsMax: number): Set<string> | undefined {
   const { k, copies, width, lists, sizes, fixed, held, limits } = state;
   const { followerStarts, followerReaders, counts, open, words, connections, readers } = state;
   const setOf = new Int32Array(state.accounts).fill(-1);
@@ -30,14 +30,14 @@ export function restrictSets(state: SearchState, setsMax: number): number {
     setOf[account] = set;
     load[set] += 1 + state.popularity(account);
   }
-  if (sets.length <= setsMax) return 0;
+  if (sets.length <= setsMax) return undefined;
   const kept = sets.map((_, set) => set).sort((a, b) => load[b] - load[a] || a - b);
   kept.length = Math.max(1, setsMax);
   const isKept = new Uint8Array(sets.length);
   const setsOf: number[][] = Array.from({ length: k }, () => []);
   for (const set of kept) {
     isKept[set] = 1;
-    for (const member of sets[set]) setsOf[member].push(set);
+    for (const member of sets[set]) if (setsOf[member].length < setsTried) setsOf[member].push(set);
   }
 
   const gain = new Float64Array(k);
@@ -49,7 +49,6 @@ export function restrictSets(state: SearchState, setsMax: number): number {
     const share = readers.length > 0 ? connections[member] / readers.length : 0;
     price[member] = Math.floor(share * 4096 * Math.min(2, overload[member]));
   }
-  let changed = 0;
   for (const account of byPopularity(state)) {
     const old = setOf[account];
     if (old < 0 || isKept[old] === 1) continue;
@@ -78,14 +77,14 @@ export function restrictSets(state: SearchState, setsMax: number): number {
       held[sets[set][i]]++;
       lists[start + i] = sets[set][i];
     }
-    changed++;
   }
   state.coverAll();
-  return changed;
+  return new Set(kept.map((set) => sets[set].join()));
 }
 
-/** Sets tried with an account's best member before its next best. */
+/** Members whose sets are tried for an account, best first, and sets tried with each, of most followers first. */
 const membersTried = 4;
+const setsTried = 128;
 
 /** The kept set of most summed gain that has room, among the sets of the account's best members. */
 function bestSet(

@@ -8,6 +8,8 @@ export interface LocalOptions {
   seed: number;
   /** most accounts whose set of copies may differ from the one at the start; no limit where left out */
   changesMax?: number;
+  /** sets of copies that accounts without read copies or pins may have, as restrictSets returns them; any by default */
+  sets?: ReadonlySet<string>;
   onProgress?: (done: number, total: number) => void;
 }
 
@@ -164,11 +166,11 @@ export function localSearch(state: SearchState, options: LocalOptions): number {
     let bestScore = Number.NEGATIVE_INFINITY;
     for (let member = 0; member < k; member++) {
       if (limits.caps[member] === 0 || state.holds(account, member)) continue;
-      if (!state.allows(account, member, at - start)) continue;
+      if (!state.allows(account, member, at - start) || gain[member] === 0) continue;
       const noise = 0.7 + (0.6 * next()) / 4294967296;
       const share = connections[member] / readers.length + (overload[member] > 1 ? overload[member] : 0);
       const score = gain[member] * noise - 0.3 * share * followers * 16777216;
-      if (score > bestScore) {
+      if (score > bestScore && isKnownSet(account, at, member)) {
         bestScore = score;
         best = member;
       }
@@ -184,7 +186,7 @@ export function localSearch(state: SearchState, options: LocalOptions): number {
       if (other === account || state.holds(other, to)) continue;
       const start = other * width;
       for (let j = start + fixed[other]; j < start + sizes[other]; j++) {
-        if (lists[j] !== on || !state.allows(other, to, j - start)) continue;
+        if (lists[j] !== on || !state.allows(other, to, j - start) || !isKnownSet(other, j, to)) continue;
         partner = other;
         return j;
       }
@@ -199,6 +201,15 @@ export function localSearch(state: SearchState, options: LocalOptions): number {
     const same = before.length === sizes[account] && before.every((member) => state.holds(account, member));
     if (same) changed.delete(account);
     else changed.add(account);
+  };
+
+  /** Would the row still be one of the sets allowed, with another member at `at`? */
+  const isKnownSet = (account: number, at: number, member: number): boolean => {
+    if (!options.sets || sizes[account] > copies || fixed[account] > 0) return true;
+    const start = account * width;
+    const row = lists.slice(start, start + copies);
+    row[at - start] = member;
+    return options.sets.has(row.sort().join());
   };
 
   let kept = 0;

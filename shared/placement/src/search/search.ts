@@ -70,11 +70,17 @@ export function searchCold(state: SearchState, options: SearchOptions): void {
   state.restore(best);
   state.coverAll();
   localSearch(state, {
-    budget: effort.local,
+    budget: effort.local / 2,
     seed: options.seed,
-    onProgress: (done, all) => options.onProgress('refine', done, all),
+    onProgress: (done, all) => options.onProgress('refine', done, all * 2),
   });
-  restrictSets(state, options.setsMax);
+  const sets = restrictSets(state, options.setsMax);
+  localSearch(state, {
+    budget: effort.local / 2,
+    seed: options.seed + 1,
+    ...(sets && { sets }),
+    onProgress: (done, all) => options.onProgress('refine', all + done, all * 2),
+  });
 }
 
 /** Improves a placement that is in use: local search alone, with a bound on the accounts that change. */
