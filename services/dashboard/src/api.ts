@@ -128,5 +128,5 @@ export async function ask<T>(path: string, body?: unknown): Promise<T> {
 /** What to tell a person about a failed question. */
 export function explain(error: unknown): string {
   if (error instanceof ApiProblem) return error.message;
-  return 'The API did not answer. Is the cluster running? This page tries again by itself.';
+  return 'The API did not answer. Is the cluster running? Try again in a moment.';
 }
