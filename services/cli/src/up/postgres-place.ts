@@ -10,6 +10,7 @@ import {
   realpathSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { HomePaths } from '@covey/config';
@@ -45,17 +46,29 @@ export function findPostgresPlace(paths: HomePaths): PostgresPlace {
     if (!existsSync(dirname(dataDir)))
       throw damaged(home, `${postgresDir} is a link to ${dataDir}, which is gone.`, 'restore that directory');
     // A first start that was killed before the data directory was made.
-    return { dataDir, copyDir: join(dirname(dataDir), 'programs'), user, initialised: false };
+    return outsidePlace(dirname(dataDir), user);
   }
   if (!user || canEnter(user, home))
     return { dataDir: postgresDir, copyDir: join(home, 'programs'), user, initialised: false };
-  const outside = outsidePlaces(home)[0]!;
-  return { dataDir: join(outside, 'postgres'), copyDir: join(outside, 'programs'), user, initialised: false };
+  return outsidePlace(outsideDirectory(OUTSIDE[0]!, home), user);
 }
 
-function outsidePlaces(home: string): string[] {
+function outsidePlace(directory: string, user: User | undefined): PostgresPlace {
+  return {
+    dataDir: join(directory, 'postgres'),
+    copyDir: join(directory, 'programs'),
+    user,
+    initialised: false,
+  };
+}
+
+/** A directory for this home that holds no data yet: data there may belong to a home that was moved aside. */
+function outsideDirectory(parent: string, home: string): string {
   const hash = createHash('sha256').update(home).digest('hex').slice(0, 16);
-  return OUTSIDE.map((directory) => join(directory, hash));
+  for (let n = 1; ; n++) {
+    const directory = join(parent, n === 1 ? hash : `${hash}-${n}`);
+    if (!existsSync(join(directory, 'postgres'))) return directory;
+  }
 }
 
 function existingPlace(
@@ -117,13 +130,15 @@ export function preparePostgresPlace(
   if (place.initialised || place.dataDir === postgresDir) return place;
   if (lstatSync(postgresDir, { throwIfNoEntry: false })) return place;
   const errors: string[] = [];
-  for (const outside of outsidePlaces(home)) {
+  for (const parent of OUTSIDE) {
     try {
-      makeOwnDirectory(dirname(outside));
-      makeOwnDirectory(outside);
-      const dataDir = join(outside, 'postgres');
-      symlinkSync(dataDir, postgresDir);
-      return { ...place, dataDir, copyDir: join(outside, 'programs') };
+      makeOwnDirectory(parent);
+      const directory = outsideDirectory(parent, home);
+      makeOwnDirectory(directory);
+      writeFileSync(join(directory, 'home.txt'), `${home}\n`); // for whoever finds it and wonders
+      const outside = outsidePlace(directory, place.user);
+      symlinkSync(outside.dataDir, postgresDir);
+      return outside;
     } catch (error) {
       errors.push((error as Error).message);
     }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { checkPorts, checkSpace, prepareHome, wantedPorts } from './preflight.ts';
+import { checkOwner, checkPorts, checkSpace, prepareHome, wantedPorts } from './preflight.ts';
 import { readUpSettings } from './settings.ts';
 import { temporary } from './testing.ts';
 
@@ -69,6 +69,15 @@ test('a home that can’t be made or written to is refused', () => {
   chmodSync(directory, 0o500);
   assert.throws(() => prepareHome(join(directory, 'home')), { exitCode: 73, message: /EACCES/ });
   chmodSync(directory, 0o700);
+});
+
+test('a home that another user made is refused', () => {
+  const key = join(directory, 'key');
+  writeFileSync(key, '');
+  checkOwner(directory, key);
+  if (process.geteuid?.() !== 0) return; // nobody else can give a file away
+  chownSync(key, 65534, 65534);
+  assert.throws(() => checkOwner(directory, key), { exitCode: 73, message: /belongs to user 65534/ });
 });
 
 test('a disk with room passes', () => checkSpace(directory, false));

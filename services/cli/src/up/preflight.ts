@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, mkdirSync, statfsSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, statfsSync, statSync } from 'node:fs';
 import { isPortTaken, portOwner } from './port-owner.ts';
 import type { UpSettings } from './settings.ts';
 import { UP_EXIT, UpError } from './up-error.ts';
@@ -29,6 +29,19 @@ export function prepareHome(home: string): void {
       { cause },
     );
   }
+}
+
+/**
+ * @param keyFile a key of a home that is there already. @throws UpError when another user made it: files of two users
+ * in one home keep the first from starting again.
+ */
+export function checkOwner(home: string, keyFile: string): void {
+  const { uid } = statSync(keyFile);
+  if (uid === process.geteuid?.()) return;
+  throw new UpError(
+    UP_EXIT.cantWrite,
+    `${home} belongs to user ${uid}, and this is user ${process.geteuid?.()}. Nothing was changed.\nNext: start as that user, or use another home: COVEY_HOME=…`,
+  );
 }
 
 /** @throws UpError when the home's disk is about full. */

@@ -3,7 +3,7 @@ import { apiUrl } from './child-specs.ts';
 import { type EmbeddedServers, findEmbeddedServers } from './embedded-servers.ts';
 import { HomeLockedError, lockHome } from './home-lock.ts';
 import { createIdentity, type Identity, isNewHome, loadIdentity } from './identity.ts';
-import { checkPlatform, checkPorts, checkSpace, prepareHome, wantedPorts } from './preflight.ts';
+import { checkOwner, checkPlatform, checkPorts, checkSpace, prepareHome, wantedPorts } from './preflight.ts';
 import { findOrphans } from './process-list.ts';
 import type { Progress } from './progress.ts';
 import { reap } from './reap.ts';
@@ -31,6 +31,7 @@ export async function prepare(settings: UpSettings, progress: Progress): Promise
     const { cluster, ports } = settings;
     const nowS = Math.floor(Date.now() / 1000);
     const isFirst = isNewHome(paths, !settings.databaseUrl);
+    if (!isFirst) checkOwner(settings.home, paths.rootKeyFile);
     checkSpace(settings.home, isFirst);
     const embedded = findEmbeddedServers(settings, paths);
     const before = isFirst ? undefined : loadIdentity(paths, cluster, ports, nowS);
