@@ -302,6 +302,10 @@ describe('under abuse', { timeout: 60_000 }, () => {
     const half = connect(port, '127.0.0.1');
     half.write('GET / HTTP/1.1\r\nHost: x\r\nUpgr');
     half.on('error', () => {});
+    const strange = connect(port, '127.0.0.1');
+    strange.write('GET // HTTP/1.1\r\nHost: x\r\n\r\n');
+    await new Promise((resolve) => strange.once('data', resolve));
+    strange.destroy();
     await new Promise((resolve) => half.once('close', resolve).resume());
     const binary = await open(url);
     binary.socket.send(Buffer.from([1, 2, 3]));

@@ -162,4 +162,27 @@ describe('members of a cluster', { timeout: 60_000 }, () => {
     for (const member of cluster.members)
       await until('an empty spool', () => member.relay!.load().spooled === 0);
   });
+
+  it('keep a feed going when its account moves', async () => {
+    const dora = newSigner();
+    cluster.place([{ members: [0], accounts: [dora.pubkey] }]);
+    const reader = await open(2);
+    reader.send('REQ', 'dora', { authors: [dora.pubkey] });
+    await reader.wait('EOSE', (f) => f[0] === 'EOSE');
+    cluster.place([{ members: [1], accounts: [dora.pubkey] }]);
+    const event = dora.sign();
+    await (await open(1)).publish(event);
+    await reader.wait('her note', (f) => f[0] === 'EVENT' && (f[2] as { id: string }).id === event.id);
+  });
+
+  it('take from a member what they would take from a client, with the words around it', async () => {
+    const eve = newSigner();
+    cluster.place([{ members: [0], accounts: [eve.pubkey] }]);
+    const bare = JSON.stringify(['EVENT', eve.sign({ content: '' })]).length;
+    const event = eve.sign({ content: 'x'.repeat(512 * 1024 - bare) });
+    assert.equal(JSON.stringify(['EVENT', event]).length, 512 * 1024);
+    assert.match((await (await open(1)).publish(event))[1], /^forwarding/);
+    const holder = await open(0);
+    await until('the large event', async () => (await holder.read({ ids: [event.id] })).events.length === 1);
+  });
 });

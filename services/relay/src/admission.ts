@@ -1,4 +1,4 @@
-import { isEphemeral, KIND, type NostrEvent, parseEvent, verifyEvent } from '@covey/nostr';
+import { eventId, isEphemeral, KIND, type NostrEvent, parseEvent, verifyEvent } from '@covey/nostr';
 import type { Limits } from './limits.ts';
 import { expirationOf } from './store/keys.ts';
 
@@ -7,13 +7,22 @@ export class RefusedEventError extends Error {
   override name = 'RefusedEventError';
 }
 
+export interface Admission {
+  limits: Limits;
+  /** Unix seconds. */
+  now: number;
+  /** Another member took it from its client: the date was looked at there, by another clock. */
+  fromMember: boolean;
+  /** Whether this very event, by id and signature, is stored: its signature was checked then. */
+  isStored: (id: string, sig: string) => boolean;
+}
+
 /**
  * The event in `value` when it may count: of the right shape, within the limits, not dated in the future, not expired,
  * not an AUTH, with the right id and signature. Cheap checks first; the signature last.
- * @param now Unix seconds
  * @throws RefusedEventError
  */
-export function admitEvent(value: unknown, limits: Limits, now: number): NostrEvent {
+export function admitEvent(value: unknown, { limits, now, fromMember, isStored }: Admission): NostrEvent {
   const tags = (value as { tags?: unknown } | null)?.tags;
   if (Array.isArray(tags) && tags.length > limits.eventTagsMax)
     throw new RefusedEventError(
@@ -28,7 +37,7 @@ export function admitEvent(value: unknown, limits: Limits, now: number): NostrEv
   if (event.kind === KIND.auth)
     throw new RefusedEventError('invalid: kind 22242 belongs in an AUTH message and is not published');
   const ahead = event.created_at - now;
-  if (ahead > limits.createdAtFutureSecondsMax)
+  if (ahead > limits.createdAtFutureSecondsMax && !fromMember)
     throw new RefusedEventError(
       `invalid: created_at is ${ahead} seconds in the future; this relay takes ${limits.createdAtFutureSecondsMax}`,
     );
@@ -37,6 +46,7 @@ export function admitEvent(value: unknown, limits: Limits, now: number): NostrEv
     throw new RefusedEventError('invalid: the event has expired');
   if (embedsProtected(event))
     throw new RefusedEventError('blocked: the repost embeds a protected event (NIP-70)');
+  if (isStored(event.id, event.sig) && eventId(event) === event.id) return event;
   const verdict = verifyEvent(event);
   if (verdict !== 'valid') throw new RefusedEventError(`invalid: ${verdict}`);
   return event;

@@ -16,13 +16,16 @@ export interface AnnouncerOptions {
 
 /**
  * Tells the coordinator over NATS what this member applies, refuses and carries. Nothing waits for NATS: a heartbeat that
- * can't be sent is dropped, and the last acknowledgement is said again on every connect.
+ * can't be sent is dropped, and the last acknowledgement is said again on
+ * every connect, as is a refusal after it.
  */
 export class Announcer {
   readonly #options: AnnouncerOptions;
   readonly #startedAtMs: number;
   #sequence = 0;
   #lastAck: Ack | undefined;
+  /** Since the last acknowledgement. */
+  #lastRefusal: Ack | undefined;
   #timer: NodeJS.Timeout | undefined;
   #before = { atMs: 0, accepted: 0, sent: 0 };
   #stopListening: (() => void) | undefined;
@@ -35,6 +38,7 @@ export class Announcer {
   start(): void {
     this.#stopListening = this.#options.link.onConnect(() => {
       if (this.#lastAck) this.#send(this.#lastAck);
+      if (this.#lastRefusal) this.#send(this.#lastRefusal);
       this.#beat();
     });
     this.#timer = setInterval(() => this.#beat(), HEARTBEAT_MS);
@@ -43,26 +47,28 @@ export class Announcer {
 
   applied({ table }: Pick<AppliedTable, 'table'>): void {
     const { relay, clock } = this.#options;
-    this.#send({ member: relay.pubkey, epoch: table.epoch, root: table.root, atMs: clock() });
+    this.#lastAck = { member: relay.pubkey, epoch: table.epoch, root: table.root, atMs: clock() };
+    this.#lastRefusal = undefined;
+    this.#send(this.#lastAck);
     this.#beat();
   }
 
   /** @param root '' when not even that could be read */
   refused({ epoch, root, error }: { epoch: number; root: string; error: Error }): void {
     const { relay, clock } = this.#options;
-    this.#send({
+    this.#lastRefusal = {
       member: relay.pubkey,
       epoch,
       root: root || '0'.repeat(64),
       atMs: clock(),
       error: error.message.slice(0, 512),
       lastGoodEpoch: relay.epoch,
-    });
+    };
+    this.#send(this.#lastRefusal);
   }
 
   #send(ack: Ack): void {
     const { relay, link, cluster } = this.#options;
-    this.#lastAck = ack;
     link.publish(subjectsOf(cluster).ack(relay.pubkey), ack);
   }
 

@@ -10,6 +10,8 @@ import {
 
 /** How far an AUTH event's created_at may lie from now. */
 const AUTH_SECONDS_MAX = 600;
+/** The same for members: one whose clock is wrong must still reach the others. The challenge is what keeps it fresh. */
+const MEMBER_AUTH_SECONDS_MAX = 7200;
 
 /** Why an AUTH does not count, as the text of its OK. */
 export class RefusedAuthError extends Error {
@@ -21,23 +23,42 @@ export class RefusedAuthError extends Error {
  * The relay tag must name this relay whole, with its port: members on one host must not be able to pass on each other's
  * challenges.
  * @param now Unix seconds
+ * @param isMember whether a pubkey is another member's
  * @throws RefusedAuthError
  */
-export function checkAuth(value: unknown, challenge: string, relayUrl: string, now: number): NostrEvent {
+export function checkAuth(
+  value: unknown,
+  challenge: string,
+  relayUrl: string,
+  now: number,
+  isMember: (pubkey: string) => boolean,
+): NostrEvent {
   let event: NostrEvent;
   try {
     event = parseEvent(value);
   } catch (cause) {
     throw new RefusedAuthError(`invalid: ${(cause as Error).message}`, { cause });
   }
-  const reason = whyNot(event, challenge, relayUrl, now);
+  const reason = whyNot(
+    event,
+    challenge,
+    relayUrl,
+    now,
+    isMember(event.pubkey) ? MEMBER_AUTH_SECONDS_MAX : AUTH_SECONDS_MAX,
+  );
   if (reason) throw new RefusedAuthError(`invalid: ${reason}`);
   return event;
 }
 
-function whyNot(event: NostrEvent, challenge: string, relayUrl: string, now: number): string | undefined {
+function whyNot(
+  event: NostrEvent,
+  challenge: string,
+  relayUrl: string,
+  now: number,
+  secondsMax: number,
+): string | undefined {
   if (event.kind !== KIND.auth) return 'an AUTH event has kind 22242';
-  if (Math.abs(event.created_at - now) > AUTH_SECONDS_MAX) return 'created_at is too far from now';
+  if (Math.abs(event.created_at - now) > secondsMax) return 'created_at is too far from now';
   if (tagValue(event, 'challenge') !== challenge) return 'the challenge is not the one that was sent';
   if (!sameRelay(tagValue(event, 'relay'), relayUrl)) return `the relay tag must name ${relayUrl}`;
   const verdict = verifyEvent(event);

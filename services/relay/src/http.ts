@@ -12,7 +12,7 @@ export interface HttpOptions {
 /** NIP-11 on the relay's own URI, and what an operator watches. */
 export function httpHandler({ information, registry, notReady }: HttpOptions): RequestListener {
   return (request, response) => {
-    const path = new URL(request.url ?? '/', 'http://relay').pathname;
+    const path = (request.url ?? '/').split('?', 1)[0];
     if (request.method === 'OPTIONS') return cors(response).writeHead(204).end();
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return text(

@@ -31,6 +31,8 @@ export interface Limits {
   createdAtFutureSecondsMax: number;
   /** Events that wait for one member. */
   spoolPerMemberMax: number;
+  /** Bytes of all events that wait for other members. */
+  spoolBytesMax: number;
   /** Live subscriptions kept at one other member for clients here. */
   upstreamsPerMemberMax: number;
   /** Time that a REQ waits for other members before it is answered with what there is. */
@@ -57,6 +59,7 @@ export const DEFAULT_LIMITS: Limits = {
   pingMs: 30_000,
   createdAtFutureSecondsMax: 900,
   spoolPerMemberMax: 100_000,
+  spoolBytesMax: 1024 ** 3,
   upstreamsPerMemberMax: 1000,
   remoteReadMs: 4000,
 };

@@ -69,6 +69,8 @@ export class Listener {
       });
       this.#server.listen(port, host, () => {
         this.#server.removeAllListeners('error');
+        // Out of file descriptors, say: who is connected stays, and new ones may come later.
+        this.#server.on('error', (error) => this.#metrics.cut.inc({ reason: `listen ${error.name}` }));
         resolve();
       });
     });

@@ -87,7 +87,10 @@ export class Relay {
         this.metrics.commitMs.observe(ms);
       },
     });
-    this.#spool = new Spool(db, commits, { perMemberMax: limits.spoolPerMemberMax });
+    this.#spool = new Spool(db, commits, {
+      perMemberMax: limits.spoolPerMemberMax,
+      bytesMax: limits.spoolBytesMax,
+    });
     this.#store = new SqliteStore(db, commits, this.#spool, clock);
     this.#links = new MemberLinks({
       self: { pubkey: this.pubkey, secretKey: config.secretKey },

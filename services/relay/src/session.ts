@@ -73,7 +73,7 @@ export class Session {
     this.lastHeardMs = this.#context.clock();
     const { limits } = this.#context;
     if (isBinary) this.#bad('messages are text, not binary');
-    else if (data.length > limits.frameBytesMax) this.#oversized(data);
+    else if (data.length > this.#frameBytesMax) this.#oversized(data);
     else {
       try {
         this.#act(parseFrame(data.toString(), limits));
@@ -112,6 +112,12 @@ export class Session {
     this.#context.metrics.badFrames.inc();
     this.#drop(subscription);
     this.#outbound.send(closed(subscription, `invalid: ${message}`));
+  }
+
+  /** What a client may send, a member may forward: with its own words around it. */
+  get #frameBytesMax(): number {
+    const { frameBytesMax } = this.#context.limits;
+    return this.member ? 2 * frameBytesMax : frameBytesMax;
   }
 
   #bad(message: string): void {
@@ -183,7 +189,9 @@ export class Session {
     };
     try {
       const now = Math.floor(this.#context.clock() / 1000);
-      const { pubkey } = checkAuth(value, this.#challenge, this.#context.relayUrl(), now);
+      const { pubkey } = checkAuth(value, this.#challenge, this.#context.relayUrl(), now, (key) =>
+        this.#context.links.has(key),
+      );
       if (this.#keys.size >= KEYS_MAX)
         throw new RefusedAuthError(`restricted: ${KEYS_MAX} keys are authenticated on this connection`);
       this.#keys.add(pubkey);

@@ -58,7 +58,13 @@ export class WritePath {
       return { id, accepted, message };
     };
     try {
-      const event = admitEvent(value, this.#options.limits, Math.floor(this.#options.clock() / 1000));
+      const { clock, limits, store } = this.#options;
+      const event = admitEvent(value, {
+        limits,
+        now: Math.floor(clock() / 1000),
+        fromMember: source.member !== undefined,
+        isStored: (eventId, sig) => store.has(eventId, sig),
+      });
       if (isProtected(event) && !source.authenticated.has(event.pubkey))
         return answer(
           false,

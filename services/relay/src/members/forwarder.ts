@@ -83,7 +83,7 @@ class Sender {
     let waitMs = RETRY_MS_MIN;
     while (!this.#stopped && this.#woken) {
       this.#woken = false;
-      const { delivered, left } = await this.#pass();
+      const { delivered, left } = await this.#tryPass();
       if (left === 0 || this.#stopped) continue;
       this.#woken = true;
       waitMs = delivered > 0 ? RETRY_MS_MIN : Math.min(waitMs * 2, RETRY_MS_MAX);
@@ -103,6 +103,19 @@ class Sender {
       };
       this.#timer = setTimeout(resolve, ms);
     });
+  }
+
+  /** The disk may refuse what was delivered to be struck off: it is sent again, and known there. */
+  async #tryPass(): Promise<{ delivered: number; left: number }> {
+    try {
+      return await this.#pass();
+    } catch (error) {
+      this.#options.log.warn(
+        { member: this.#member, error: String(error) },
+        'forwarding failed; trying again',
+      );
+      return { delivered: 0, left: 1 };
+    }
   }
 
   /** Tries everything that waits once. `left`: entries that stay. */

@@ -41,7 +41,8 @@ export interface LiveListener {
 }
 
 interface Reading {
-  onEvent(event: unknown): void;
+  /** @param bytes size of the message that carried it */
+  onEvent(event: unknown, bytes: number): void;
   onEose(complete: boolean | undefined): void;
   onLost(reason: string): void;
 }
@@ -52,6 +53,7 @@ const ANSWER_MS = 10_000;
 const PING_MS = 10_000;
 /** Events that one fetch takes before it stops and says that there is more. */
 const FETCH_EVENTS_MAX = 20_000;
+const FETCH_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
  * The connection to one other member: opened when it is needed, authenticated by NIP-42, reopened with backoff. Whoever
@@ -152,7 +154,7 @@ export class MemberLink {
       socket.on('message', (data) => {
         const frame = readFrame(data);
         if (!frame) return;
-        if (socket === this.#socket) this.#onFrame(frame);
+        if (socket === this.#socket) this.#onFrame(frame, (data as Buffer).length);
         else if (frame[0] === 'AUTH' && typeof frame[1] === 'string' && !authId) {
           const auth = signAuth(
             this.#options.self,
@@ -202,7 +204,7 @@ export class MemberLink {
     for (const reading of readings) reading.onLost(error.message);
   }
 
-  #onFrame(frame: readonly unknown[]): void {
+  #onFrame(frame: readonly unknown[], bytes: number): void {
     const [type, id] = frame;
     if (typeof id !== 'string') return;
     if (type === 'OK') {
@@ -214,7 +216,7 @@ export class MemberLink {
     }
     const reading = this.#readings.get(id);
     if (!reading) return;
-    if (type === 'EVENT') reading.onEvent(frame[2]);
+    if (type === 'EVENT') reading.onEvent(frame[2], bytes);
     else if (type === 'EOSE') reading.onEose(readHint(frame[2]));
     else if (type === 'CLOSED') {
       this.#readings.delete(id);
@@ -254,6 +256,7 @@ export class MemberLink {
     return await new Promise((resolve, reject) => {
       const id = `f${this.#nextId++}`;
       const events: unknown[] = [];
+      let bytes = 0;
       const end = () => {
         clearTimeout(timer);
         if (this.#readings.delete(id) && socket.readyState === WebSocket.OPEN)
@@ -265,8 +268,9 @@ export class MemberLink {
         reject(new MemberUnreachableError(`${this.url} did not answer within ${timeoutMs} ms`));
       }, timeoutMs);
       this.#readings.set(id, {
-        onEvent: (event) => {
-          if (events.push(event) < FETCH_EVENTS_MAX) return;
+        onEvent: (event, size) => {
+          bytes += size;
+          if (events.push(event) < FETCH_EVENTS_MAX && bytes < FETCH_BYTES_MAX) return;
           end();
           resolve({ events, complete: false });
         },

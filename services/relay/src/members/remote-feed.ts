@@ -2,11 +2,12 @@ import type { Ask, Enforcer } from '@covey/enforcement';
 import { type Filter, matchesFilter, type NostrEvent } from '@covey/nostr';
 import type { MemberLink } from './member-link.ts';
 import type { MemberLinks } from './member-links.ts';
-import type { Upstreams } from './upstreams.ts';
+import { type Upstreams, UpstreamsFullError } from './upstreams.ts';
 
 const ATTEMPT_MS_MAX = 2000;
 const RETRY_MS_MIN = 1000;
 const RETRY_MS_MAX = 30_000;
+const FULL_RETRY_MS = 5000;
 /** On taking up a live feed again, events this far back are asked for as well. */
 const OVERLAP_SECONDS = 60;
 
@@ -158,7 +159,7 @@ export class RemoteFeed {
     const live = filters.filter((filter) => filter.until === undefined || filter.until >= nowSeconds);
     if (live.length === 0) return () => {};
     let stopped = false;
-    const stop = await this.#options.upstreams.listen(link, live, {
+    const listening = this.#options.upstreams.listen(link, live, {
       onEvent: (event) => {
         if (!stopped && live.some((filter) => matchesFilter(filter, event))) this.#take([event]);
       },
@@ -168,6 +169,12 @@ export class RemoteFeed {
         // Another copy takes over, and fills the gap from shortly before the loss.
         this.#retryLater(parts, Math.floor(this.#options.clock() / 1000) - OVERLAP_SECONDS, 50);
       },
+    });
+    const stop = await listening.catch((error) => {
+      if (!(error instanceof UpstreamsFullError)) throw error;
+      // What is stored can be had; what is new comes later, and in bursts, while there is no place.
+      this.#retryLater(parts, nowSeconds - OVERLAP_SECONDS, FULL_RETRY_MS);
+      return () => {};
     });
     return () => {
       stopped = true;

@@ -1,6 +1,5 @@
 import { type Filter, filterToJson, type NostrEvent } from '@covey/nostr';
 import type { MemberLink } from './member-link.ts';
-import { MemberUnreachableError } from './member-link.ts';
 import type { VerifiedEvents } from './verified-events.ts';
 
 export interface UpstreamListener {
@@ -11,6 +10,11 @@ export interface UpstreamListener {
 export interface RemoteAnswer {
   events: NostrEvent[];
   complete: boolean | undefined;
+}
+
+/** There are as many live subscriptions at a member as we may keep there. */
+export class UpstreamsFullError extends Error {
+  override name = 'UpstreamsFullError';
 }
 
 interface Upstream {
@@ -58,7 +62,7 @@ export class Upstreams {
   /**
    * New events at `link` that fit `filters`, until the returned function is called. A listener gets what any of those who
    * share the subscription asked for: it checks against its own filter.
-   * @throws MemberUnreachableError also when the bound of live subscriptions at this member is reached
+   * @throws MemberUnreachableError, UpstreamsFullError
    */
   async listen(
     link: MemberLink,
@@ -74,7 +78,7 @@ export class Upstreams {
     let upstream = shared.get(key);
     if (!upstream) {
       if (shared.size >= this.#perMemberMax)
-        throw new MemberUnreachableError(`there are ${shared.size} live subscriptions at ${link.url}`);
+        throw new UpstreamsFullError(`there are ${shared.size} live subscriptions at ${link.url}`);
       upstream = this.#open(link, liveFilters, shared, key);
     }
     const { listeners, stop } = upstream;

@@ -5,6 +5,8 @@ import { StoreCorruptError, StoreError, StoreInUseError, StoreTooNewError } from
 
 /** 'COVY': tells our file from any other SQLite database. */
 const APPLICATION_ID = 0x434f5659;
+/** A process that is just ending gives the file free within this time. */
+const BUSY_MS = 1000;
 /** Whole-file checks at start are for files up to this size; damage in larger ones shows when it is read. */
 const CHECK_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -86,7 +88,7 @@ export function openDatabase(path: string): DatabaseSync {
   let db: DatabaseSync;
   try {
     mkdirSync(dirname(path), { recursive: true });
-    db = new DatabaseSync(path);
+    db = new DatabaseSync(path, { timeout: BUSY_MS });
   } catch (cause) {
     throw new StoreError(`the store ${path} can't be opened: ${(cause as Error).message}`, { cause });
   }

@@ -58,6 +58,8 @@ export interface QueryResult {
 export interface EventStore {
   /** Applies NIP-01's, NIP-09's and NIP-40's rules. Settles when the write would survive a power failure. */
   write(request: WriteRequest): Promise<WriteResult>;
+  /** Whether the event with this id is stored, with this signature. */
+  has(id: string, sig: string): boolean;
   query(filter: Filter, options: QueryOptions): QueryResult;
   /** Removes what expired before `now` (Unix seconds), a batch at a time; how many went. */
   removeExpired(now: number): Promise<number>;

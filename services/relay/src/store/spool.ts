@@ -14,6 +14,8 @@ export interface SpooledEvent {
 export interface SpoolOptions {
   /** Most events that wait for one member. */
   perMemberMax: number;
+  /** Most bytes of events that wait, each counted once. */
+  bytesMax: number;
 }
 
 /**
@@ -26,6 +28,7 @@ export class Spool {
   readonly #options: SpoolOptions;
   readonly #waiting = new Map<string, number>();
   readonly #statements = new Map<string, StatementSync>();
+  #bytes = 0;
   /** Called when an entry was committed for this member. */
   onAdded: (member: string) => void = () => {};
 
@@ -39,6 +42,7 @@ export class Spool {
 
   #recount(): void {
     this.#waiting.clear();
+    this.#bytes = Number(this.#sql('SELECT coalesce(sum(length(json)), 0) AS n FROM spool').get()!['n']);
     for (const row of this.#sql('SELECT member, count(*) AS n FROM spool_destinations GROUP BY member').all())
       this.#waiting.set(row['member'] as string, Number(row['n']));
   }
@@ -73,16 +77,21 @@ export class Spool {
     if (open.length === 0) return { outcome: 'full', dropped };
     const id = Buffer.from(event.id, 'hex');
     const known = this.#sql('SELECT seq FROM spool WHERE id = ?').get(id);
-    const seq = known
-      ? Number(known['seq'])
-      : Number(
-          this.#sql('INSERT INTO spool (id, hops, spooled_at, json) VALUES (?, ?, ?, ?)').run(
-            id,
-            hops,
-            nowMs,
-            JSON.stringify(event),
-          ).lastInsertRowid,
-        );
+    let seq = Number(known?.['seq']);
+    if (!known) {
+      const json = JSON.stringify(event);
+      if (this.#bytes + json.length > this.#options.bytesMax)
+        return { outcome: 'full', dropped: destinations };
+      this.#bytes += json.length;
+      seq = Number(
+        this.#sql('INSERT INTO spool (id, hops, spooled_at, json) VALUES (?, ?, ?, ?)').run(
+          id,
+          hops,
+          nowMs,
+          json,
+        ).lastInsertRowid,
+      );
+    }
     let added = 0;
     for (const member of open) {
       const { changes } = this.#sql(
@@ -129,9 +138,10 @@ export class Spool {
       );
       if (!changes) continue;
       this.#count(member, -1);
-      this.#sql(
-        'DELETE FROM spool WHERE seq = ?1 AND NOT EXISTS (SELECT 1 FROM spool_destinations WHERE seq = ?1)',
-      ).run(seq);
+      const gone = this.#sql(
+        'DELETE FROM spool WHERE seq = ?1 AND NOT EXISTS (SELECT 1 FROM spool_destinations WHERE seq = ?1) RETURNING length(json) AS bytes',
+      ).get(seq);
+      if (gone) this.#bytes -= Number(gone['bytes']);
     }
   }
 

@@ -19,7 +19,7 @@ let files = 0;
 function openStore(path = join(dir, `${files++}.sqlite`), perMemberMax = 100) {
   const db = openDatabase(path);
   const commits = new CommitQueue(db, { delayMs: 0, batchMax: 100, waitingMax: 1000 });
-  const spool = new Spool(db, commits, { perMemberMax });
+  const spool = new Spool(db, commits, { perMemberMax, bytesMax: 100_000 });
   return { path, db, commits, spool, store: new SqliteStore(db, commits, spool, () => 1_000_000) };
 }
 
@@ -304,6 +304,16 @@ describe('the spool', () => {
     });
     assert.equal(spool.waitingFor('away'), 2);
     assert.equal(spool.waitingFor('near'), 1);
+    await store.close();
+  });
+
+  it('is bounded in bytes, and has room again when something was delivered', async () => {
+    const { store, spool } = openStore();
+    const large = () => ({ event: event({ content: 'x'.repeat(60_000) }), keep: false, spool: to('m') });
+    assert.equal((await store.write(large())).outcome, 'spooled');
+    assert.equal((await store.write(large())).outcome, 'full');
+    await spool.settle('m', [spool.next('m', 0, 1)[0]!.seq]);
+    assert.equal((await store.write(large())).outcome, 'spooled');
     await store.close();
   });
 

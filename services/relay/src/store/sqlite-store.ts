@@ -186,6 +186,11 @@ export class SqliteStore implements EventStore {
     this.#events--;
   }
 
+  has(id: string, sig: string): boolean {
+    const row = this.#sql('SELECT json FROM events WHERE id = ?').get(Buffer.from(id, 'hex'));
+    return row !== undefined && (row['json'] as string).endsWith(`"sig":"${sig}"}`);
+  }
+
   query(filter: Filter, options: QueryOptions): QueryResult {
     const limit = Math.min(filter.limit ?? options.limitMax, options.limitMax);
     const impossible = [filter.ids, filter.authors, filter.kinds, ...Object.values(filter.tags)].some(
