@@ -158,6 +158,30 @@ describe('when members are away', { timeout: 60_000 }, () => {
   });
 });
 
+describe('with no place for another live subscription at a member', { timeout: 30_000 }, () => {
+  it('what is stored comes at once, and what is new comes later', async () => {
+    const cluster = await make(2, { upstreamsPerMemberMax: 1 });
+    cluster.place([{ members: [0], accounts: [alice.pubkey] }]);
+    await cluster.startAll();
+    const writer = await open(cluster.members[0]!.url);
+    const stored = alice.sign({ kind: 7 });
+    await writer.publish(stored);
+    const reader = await open(cluster.members[1]!.url);
+    reader.send('REQ', 'first', { authors: [alice.pubkey], kinds: [1] });
+    reader.send('REQ', 'second', { authors: [alice.pubkey], kinds: [7] });
+    await reader.wait('both EOSE', () => reader.frames.filter((f) => f[0] === 'EOSE').length === 2);
+    const late = alice.sign({ kind: 7, content: 'late' });
+    await writer.publish(late);
+    await reader.wait(
+      'what is new',
+      (f) => f[0] === 'EVENT' && (f[2] as { id: string }).id === late.id,
+      12_000,
+    );
+    const got = reader.frames.filter((f) => f[0] === 'EVENT').map((f) => (f[2] as { id: string }).id);
+    assert.deepEqual(got, [stored.id, late.id]);
+  });
+});
+
 describe('without a table', { timeout: 30_000 }, () => {
   it('everything is kept, and copied to its holders when a table comes', async () => {
     const cluster = await make(2);

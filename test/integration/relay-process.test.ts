@@ -6,9 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { TableCache } from '@covey/nats';
+import { signCertificate, signManifest, verifyManifest } from '@covey/table';
+import { fixtureTable } from '../conformance/placement-fixture.ts';
 import { newSigner } from '../conformance/signer.ts';
 import { WireClient } from '../conformance/wire-client.ts';
-import { freePort } from './relay-fixture.ts';
+import { freePort, until } from './relay-fixture.ts';
 
 const MAIN = fileURLToPath(new URL('../../services/relay/src/main.ts', import.meta.url));
 const root = mkdtempSync(join(tmpdir(), 'covey-relay-process-'));
@@ -18,9 +21,21 @@ after(() => {
   rmSync(root, { recursive: true, force: true });
 });
 
-async function start(dir: string, port: number, more: Record<string, string> = {}): Promise<ChildProcess> {
-  const key = join(root, 'member.key');
-  writeFileSync(key, newSigner('7'.repeat(64)).secretKey, { mode: 0o600 });
+async function count(url: string, pubkey: string): Promise<number> {
+  const client = await WireClient.open(url);
+  const { events } = await client.read({ authors: [pubkey] });
+  client.close();
+  return events.length;
+}
+
+async function start(
+  dir: string,
+  port: number,
+  more: Record<string, string> = {},
+  secretKey = '7'.repeat(64),
+): Promise<ChildProcess> {
+  const key = join(root, `${secretKey.slice(0, 8)}.key`);
+  writeFileSync(key, secretKey, { mode: 0o600 });
   const child = fork(MAIN, {
     env: {
       ...process.env,
@@ -80,6 +95,81 @@ describe('a member as a process', { timeout: 60_000 }, () => {
     const exit = once(child, 'exit');
     child.kill('SIGTERM');
     assert.deepEqual(await exit, [0, null]);
+  });
+
+  it('delivers what it forwards, with every process killed on the way', async () => {
+    const keys = ['a', 'b', 'c'].map((digit) => newSigner(digit.repeat(64)));
+    const ports = await Promise.all(keys.map(freePort));
+    const urls = ports.map((port) => `ws://127.0.0.1:${port}`);
+    const author = newSigner();
+    const table = fixtureTable({
+      members: keys.map(({ pubkey }, i) => ({ id: pubkey, url: urls[i]! })),
+      groups: [{ members: [0, 1], accounts: [author.pubkey] }],
+    });
+    const authority = newSigner();
+    const event = signManifest(
+      {
+        cluster: 'test',
+        epoch: 1,
+        previous: null,
+        createdAt: 1000,
+        root: table.root,
+        tableBytes: table.bytes.length,
+        inputs: '0'.repeat(64),
+        movesUntil: 2000,
+        members: table.members.map(({ id, url }) => ({ id, url })),
+        counts: { accounts: 1, follows: 0, communities: 1, groups: 1, moved: 0 },
+      },
+      authority.pubkey,
+      authority.secretKey,
+      signCertificate(
+        {
+          cluster: 'test',
+          coordinator: authority.pubkey,
+          root: authority.pubkey,
+          createdAt: 0,
+          expiration: 4e9,
+        },
+        authority.secretKey,
+      ),
+    );
+    const run = async (i: number) => {
+      const dir = join(root, `cluster-${i}`);
+      // The last good table is what a member starts with, whoever put it there: its signature is checked.
+      new TableCache(join(dir, 'table')).save({
+        table,
+        event,
+        manifest: verifyManifest(event, [authority.pubkey], 'test'),
+      });
+      return await start(
+        dir,
+        ports[i]!,
+        { COVEY_CLUSTER: 'test', COVEY_ROOTS: authority.pubkey },
+        keys[i]!.secretKey,
+      );
+    };
+    const kill = async (child: ChildProcess) => {
+      const exit = once(child, 'exit');
+      child.kill('SIGKILL');
+      await exit;
+    };
+    let forwarder = await run(2);
+    const events = Array.from({ length: 400 }, (_, i) => author.sign({ content: String(i) }));
+    const client = await WireClient.open(urls[2]!);
+    for (const answer of await Promise.all(events.map((e) => client.publish(e))))
+      assert.match(answer[1], /^forwarding to/);
+    client.close();
+    await kill(forwarder);
+    let master = await run(0);
+    forwarder = await run(2);
+    await until('the first arrivals', async () => (await count(urls[0]!, author.pubkey)) > 0);
+    await kill(master);
+    await kill(forwarder);
+    master = await run(0);
+    await run(1);
+    await run(2);
+    for (const url of urls.slice(0, 2))
+      await until(`all at ${url}`, async () => (await count(url, author.pubkey)) === events.length, 20_000);
   });
 
   it('goes when its parent goes', async () => {
