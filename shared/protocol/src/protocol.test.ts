@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import {
+  apiPermissions,
+  InvalidClusterNameError,
+  InvalidMessageError,
+  memberPermissions,
+  parseAnnouncement,
+  parseRedirect,
+  readAck,
+  readHeartbeat,
+  redirectMessage,
+  subjectsOf,
+} from './index.ts';
+
+const vectors = JSON.parse(
+  readFileSync(new URL('../../../test/vectors/protocol.json', import.meta.url), 'utf8'),
+);
+const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+const member = 'ab'.repeat(32);
+
+describe('redirects and announcements', () => {
+  test('as the vectors say', () => {
+    for (const { message, urls } of vectors.redirects)
+      assert.deepEqual(parseRedirect(message) ?? null, urls, message);
+    for (const { frame, version } of vectors.announcements)
+      assert.equal(parseAnnouncement(frame)?.version ?? null, version, JSON.stringify(frame));
+  });
+
+  test('what is written is read', () => {
+    const urls = ['wss://a.example', 'wss://b.example/x'];
+    assert.deepEqual(parseRedirect(redirectMessage(urls)), urls);
+  });
+});
+
+describe('NATS', () => {
+  test('subjects as the vectors say', () => {
+    const s = subjectsOf(vectors.subjects.cluster);
+    const { manifest, ack, heartbeat } = vectors.subjects;
+    assert.deepEqual(
+      [s.manifest, s.delta(7), s.ack(vectors.subjects.member), s.heartbeat(vectors.subjects.member)],
+      [manifest, vectors.subjects['delta 7'], ack, heartbeat],
+    );
+  });
+
+  test('names that could reach into other subjects are refused', () => {
+    for (const name of ['', 'a.b', '*', '>', 'A', 'a b', '-a', 'a'.repeat(33)])
+      assert.throws(() => subjectsOf(name), InvalidClusterNameError, name);
+  });
+
+  test('a member may publish under its own key alone, the api nothing of the cluster', () => {
+    const own = memberPermissions('birds', member).publish.allow.filter((subject) =>
+      subject.startsWith('covey.'),
+    );
+    assert.deepEqual(own, [`covey.birds.member.${member}.ack`, `covey.birds.member.${member}.heartbeat`]);
+    assert.ok(!apiPermissions('birds').publish.allow.some((subject) => subject.startsWith('covey.')));
+    for (const { publish } of [memberPermissions('birds', member), apiPermissions('birds')])
+      assert.ok(
+        !publish.allow.some((subject) => /STREAM\.(CREATE|UPDATE|DELETE|PURGE)|API\.>/.test(subject)),
+      );
+  });
+
+  test('messages are checked field by field', () => {
+    const ack = { member, epoch: 3, root: 'cd'.repeat(32), atMs: 5 };
+    assert.deepEqual(readAck(bytes(ack)), ack);
+    const load = {
+      connections: 0,
+      subscriptions: 0,
+      events: 0,
+      bytes: 0,
+      writesPerSecond: 0,
+      readsPerSecond: 0,
+      spooled: 0,
+    };
+    const beat = { member, startedAtMs: 1, sequence: 1, epoch: 0, software: 'covey', load };
+    assert.deepEqual(readHeartbeat(bytes(beat)), beat);
+    for (const bad of [
+      { ...beat, member: 'x' },
+      { ...beat, sequence: -1 },
+      { ...beat, load: { ...load, events: 'many' } },
+      { ...beat, load: undefined },
+      null,
+      5,
+    ])
+      assert.throws(() => readHeartbeat(bytes(bad)), InvalidMessageError);
+    assert.throws(() => readAck(new Uint8Array([0xff, 0xfe])), /not JSON/);
+  });
+});
