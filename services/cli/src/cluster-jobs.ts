@@ -69,6 +69,7 @@ function isConnectionError(error: unknown): boolean {
   const { code, name, message } = error as { code?: string; name?: string; message?: string };
   return (
     /^(ECONN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH|28|3D|57P)/.test(code ?? '') ||
+    name === 'JobsUnreachableError' ||
     name === 'MaxRetriesPerRequestError' ||
     /^Connection (is closed|terminated)/.test(message ?? '')
   );

@@ -11,6 +11,8 @@ export interface JobsLogger {
 
 export interface JobsOptions extends JobsConfig {
   logger: JobsLogger;
+  /** How long an answer of Redis or PostgreSQL may take (10 s). */
+  answerMsMax?: number;
 }
 
 /** Given to the work on one job. */
@@ -31,6 +33,11 @@ export class JobNotFoundError extends Error {
   override name = 'JobNotFoundError';
 }
 
+/** Redis or PostgreSQL did not answer in time: it is away, or can't be reached from here. */
+export class JobsUnreachableError extends Error {
+  override name = 'JobsUnreachableError';
+}
+
 /** Tries of one job, the waits between them growing from 2 s: half a minute in all. */
 const ATTEMPTS_MAX = 5;
 const BACKOFF_MS = 2_000;
@@ -40,7 +47,9 @@ const COMPLETED_KEPT = 100;
 /** A job whose process died this many times is set aside: it may be what kills it. */
 const STALLS_MAX = 3;
 const PROGRESS_MS = 500;
-const CLOSE_MS_MAX = 10_000;
+const ANSWER_MS = 10_000;
+const CLOSE_MS_MAX = 6_000;
+const CUT_MS_MAX = 2_000;
 
 /**
  * The job queues of one cluster, on Redis or PostgreSQL. Jobs are errands, not records: the truth (graph, cursors, runs,
@@ -53,14 +62,16 @@ export class Jobs {
   readonly kind: Backend['kind'];
   readonly #backend: Backend;
   readonly #logger: JobsLogger;
+  readonly #answerMsMax: number;
   readonly #queues = new Map<string, Queue>();
   readonly #workers: Worker[] = [];
   readonly #stopping = new AbortController();
 
-  constructor({ logger, ...config }: JobsOptions) {
+  constructor({ logger, answerMsMax = ANSWER_MS, ...config }: JobsOptions) {
     this.#backend = createBackend(config);
     this.kind = this.#backend.kind;
     this.#logger = logger;
+    this.#answerMsMax = answerMsMax;
   }
 
   /**
@@ -68,11 +79,8 @@ export class Jobs {
    * @returns the job's id, or that of the one that is there already
    */
   async add(queue: string, data: object, { key }: { key?: string } = {}): Promise<string> {
-    const job = await this.#queue(queue).add(
-      queue,
-      data,
-      key === undefined ? {} : { deduplication: { id: key } },
-    );
+    const options = key === undefined ? {} : { deduplication: { id: key } };
+    const job = await this.#ask(this.#queue(queue).add(queue, data, options));
     return job.id!;
   }
 
@@ -99,45 +107,42 @@ export class Jobs {
 
   /** Has a job made every `everyMs`. Another call with the same id changes it; several processes may call. */
   async schedule(queue: string, id: string, everyMs: number, data: object): Promise<void> {
-    await this.#queue(queue).upsertJobScheduler(id, { every: everyMs }, { name: queue, data });
+    await this.#ask(this.#queue(queue).upsertJobScheduler(id, { every: everyMs }, { name: queue, data }));
   }
 
   async unschedule(queue: string, id: string): Promise<void> {
-    await this.#queue(queue).removeJobScheduler(id);
+    await this.#ask(this.#queue(queue).removeJobScheduler(id));
   }
 
   async find(queue: string, id: string): Promise<JobView | undefined> {
-    const job = (await this.#queue(queue).getJob(id)) as Job | undefined;
-    return job && (await viewJob(queue, job));
+    const job = await this.#job(queue, id);
+    return job && (await this.#ask(viewJob(queue, job)));
   }
 
   /** Jobs that are set aside, the newest first. */
   async setAside(queue: string, limit = 100): Promise<JobView[]> {
-    const jobs = (await this.#queue(queue).getFailed(0, limit - 1)) as Job[];
-    return await Promise.all(jobs.map((job) => viewJob(queue, job)));
+    const jobs = (await this.#ask(this.#queue(queue).getFailed(0, limit - 1))) as Job[];
+    return await this.#ask(Promise.all(jobs.map((job) => viewJob(queue, job))));
   }
 
   /** Puts a job that was set aside back, with all its tries. @throws JobNotFoundError */
   async retry(queue: string, id: string): Promise<void> {
-    await (await this.#failed(queue, id)).retry('failed', { resetAttemptsMade: true });
+    const job = await this.#failed(queue, id);
+    await this.#ask(job.retry('failed', { resetAttemptsMade: true }));
   }
 
   /** Forgets a job that was set aside. @throws JobNotFoundError */
   async drop(queue: string, id: string): Promise<void> {
-    await (await this.#failed(queue, id)).remove();
+    const job = await this.#failed(queue, id);
+    await this.#ask(job.remove());
   }
 
   /** Jobs by state, for metrics: waiting, active, delayed, failed (those set aside), completed. */
   async counts(
     queue: string,
   ): Promise<Record<'waiting' | 'active' | 'delayed' | 'failed' | 'completed', number>> {
-    const counts = await this.#queue(queue).getJobCounts(
-      'waiting',
-      'active',
-      'delayed',
-      'failed',
-      'completed',
-      'prioritized',
+    const counts = await this.#ask(
+      this.#queue(queue).getJobCounts('waiting', 'active', 'delayed', 'failed', 'completed', 'prioritized'),
     );
     const { prioritized = 0, waiting = 0, active = 0, delayed = 0, failed = 0, completed = 0 } = counts;
     return { waiting: waiting + prioritized, active, delayed, failed, completed };
@@ -149,8 +154,11 @@ export class Jobs {
    */
   async close(): Promise<void> {
     this.#stopping.abort(new Error('the process stops'));
-    await Promise.all(this.#workers.map((worker) => closeWithin(worker, CLOSE_MS_MAX)));
-    await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
+    await Promise.all(this.#workers.map(closeWorker));
+    for (const queue of this.#queues.values())
+      await within(queue.close(), CUT_MS_MAX).catch((error) =>
+        this.#logger.warn({ queue: queue.name, error: String(error) }, 'job queue did not close'),
+      );
   }
 
   async #process<D extends object, P extends object, R>(
@@ -178,10 +186,24 @@ export class Jobs {
   }
 
   async #failed(queue: string, id: string): Promise<Job> {
-    const job = (await this.#queue(queue).getJob(id)) as Job | undefined;
-    if (!job || !(await job.isFailed()))
+    const job = await this.#job(queue, id);
+    if (!job || !(await this.#ask(job.isFailed())))
       throw new JobNotFoundError(`no job ${id} is set aside in the queue ${queue}; covey jobs lists them`);
     return job;
+  }
+
+  async #job(queue: string, id: string): Promise<Job | undefined> {
+    return (await this.#ask(this.#queue(queue).getJob(id))) as Job | undefined;
+  }
+
+  /** BullMQ waits for Redis for ever; who asks here hears of it. */
+  async #ask<T>(answer: Promise<T>): Promise<T> {
+    const result = await within(answer, this.#answerMsMax);
+    if (result === LATE)
+      throw new JobsUnreachableError(
+        `the job queue (${this.kind}) did not answer in ${this.#answerMsMax / 1000} s`,
+      );
+    return result;
   }
 
   #queue(name: string): Queue {
@@ -236,12 +258,23 @@ class ProgressThrottle {
   }
 }
 
-async function closeWithin(worker: Worker, ms: number): Promise<void> {
+/** Waits for the work under way; past the bound the worker is cut off, and its jobs count as stalled. */
+async function closeWorker(worker: Worker): Promise<void> {
+  if ((await within(worker.close(), CLOSE_MS_MAX)) === LATE) await within(worker.close(true), CUT_MS_MAX);
+}
+
+const LATE = Symbol('late');
+
+async function within<T>(promise: Promise<T>, ms: number): Promise<T | typeof LATE> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<'late'>((resolve) => {
-    timer = setTimeout(() => resolve('late'), ms);
+  const late = new Promise<typeof LATE>((resolve) => {
+    timer = setTimeout(() => resolve(LATE), ms);
   });
-  const closed = await Promise.race([worker.close().then(() => 'closed' as const), late]);
-  clearTimeout(timer);
-  if (closed === 'late') await worker.close(true);
+  // Whatever becomes of it later, nobody listens any more.
+  promise.catch(() => {});
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
