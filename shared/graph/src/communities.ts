@@ -1,4 +1,5 @@
 import { type FollowGraph, undirected } from './csr.ts';
+import { leiden } from './leiden.ts';
 import { graphologyLouvain } from './louvain.ts';
 import { modularityOfUndirected } from './modularity.ts';
 
@@ -22,7 +23,8 @@ export interface Communities {
 }
 
 /**
- * Finds communities in the simple undirected graph behind a follow graph.
+ * Finds communities in the simple undirected graph behind a follow graph: `leiden` (and `auto`) is ours, whose
+ * communities are connected; `louvain` is graphology's, which knows no warm start.
  * @throws RangeError for a resolution that is not a positive number
  */
 export function detectCommunities(g: FollowGraph, options: DetectOptions): Communities {
@@ -31,7 +33,10 @@ export function detectCommunities(g: FollowGraph, options: DetectOptions): Commu
     throw new RangeError(`resolution ${resolution} is not a positive number`);
   }
   const u = undirected(g);
-  const raw = graphologyLouvain(u, options.seed, resolution);
+  const raw =
+    options.engine === 'louvain'
+      ? graphologyLouvain(u, options.seed, resolution)
+      : leiden(u, { seed: options.seed, resolution, ...(options.previous && { start: options.previous }) });
   const { communityOf, count } = numberBySize(raw);
   return { communityOf, count, modularity: modularityOfUndirected(u, communityOf, resolution) };
 }
