@@ -89,7 +89,13 @@ export function place(problem: PlacementProblem, onProgress: PlaceProgress = () 
   if (previous) {
     const short = shortRows(state);
     if (short.length > 0)
-      pricedSearch(state, { variant: fillVariant, rounds: 1, seed: problem.seed, fillOnly: short });
+      pricedSearch(state, {
+        variant: fillVariant,
+        rounds: 1,
+        seed: problem.seed,
+        overloadCost: 1000,
+        fillOnly: short,
+      });
     rebalance(state, shares);
     if (usable.length > copies) {
       searchWarm(state, { ...options, changesMax: Math.floor((accounts * changesPermille) / 1000) });

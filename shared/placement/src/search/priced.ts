@@ -19,6 +19,8 @@ export interface PricedOptions {
   variant: PricedVariant;
   rounds: number;
   seed: number;
+  /** how rounds are compared, see {@link penalised}; in thousandths */
+  overloadCost: number;
   /** fill only these rows, which are short, and take nothing away: for accounts that are new or lost a member */
   fillOnly?: Uint32Array;
   onRound?: (round: number) => void;
@@ -188,10 +190,10 @@ export function pricedSearch(state: SearchState, options: PricedOptions): number
     setPrices(1);
     for (const account of options.fillOnly) putBack(account);
     state.coverAll();
-    return penalised(state, overload);
+    return penalised(state, overload, options.overloadCost);
   }
   let best = state.snapshot();
-  let bestScore = penalised(state, overload);
+  let bestScore = penalised(state, overload, options.overloadCost);
   for (let round = 0; round < rounds; round++) {
     const share = shareFirst + ((shareLast - shareFirst) * round) / Math.max(1, rounds - 1);
     const progress = Math.min(1, round / (rounds * relaxedRounds));
@@ -216,7 +218,7 @@ export function pricedSearch(state: SearchState, options: PricedOptions): number
       else if (extra < limits.extraBudget * 0.97) threshold *= 0.9;
     }
     state.coverAll();
-    const score = penalised(state, overload);
+    const score = penalised(state, overload, options.overloadCost);
     if (score < bestScore || round === 0) {
       bestScore = score;
       best = state.snapshot();
@@ -228,11 +230,11 @@ export function pricedSearch(state: SearchState, options: PricedOptions): number
   return bestScore;
 }
 
-/** Mean fanout, times one and a share of how far the worst connections and reads lie above their limit. */
-export function penalised(state: SearchState, scratch: Float64Array): number {
+/** Mean fanout, times one and `cost` thousandths of how far the worst connections or reads lie above their limit. */
+export function penalised(state: SearchState, scratch: Float64Array, cost: number): number {
   const readers = Math.max(1, state.readers.length);
   const worst = state.overloads(scratch);
-  return (state.opened / readers) * (1 + Math.max(0, worst - 1));
+  return (state.opened / readers) * (1 + (Math.max(0, worst - 1) * cost) / 1000);
 }
 
 /** one − one·q^n for n = 0 … 255, rounded up, by repeated multiplication of integers. */

@@ -20,22 +20,37 @@ interface Start {
   variant: PricedVariant;
 }
 
-/** Tried in this order; which one wins differs by graph, number of members and limit (README, "What was tried"). */
-const portfolio: readonly Start[] = [
-  { from: 'random', variant: { q: 700, base: 1000, power: 2, overloadMax: 3000, relaxed: 2000 } },
-  { from: 'packed', variant: { q: 700, base: 1000, power: 2, overloadMax: 3000, relaxed: 2000 } },
-  { from: 'random', variant: { q: 700, base: 1000, power: 2, overloadMax: 1500, relaxed: 1000 } },
-  { from: 'random', variant: { q: 700, base: 1000, power: 1, overloadMax: 3000, relaxed: 4000 } },
-  { from: 'random', variant: { q: 700, base: 600, power: 2, overloadMax: 3000, relaxed: 4000 } },
-  { from: 'random', variant: { q: 700, base: 1000, power: 3, overloadMax: 3000, relaxed: 2000 } },
-  { from: 'packed', variant: { q: 800, base: 1000, power: 2, overloadMax: 2000, relaxed: 3000 } },
-];
+/**
+ * Tried in this order, with write copies alone and with read copies; which one wins differs by graph and number of
+ * members (README, "What was tried").
+ */
+const portfolios: Record<'balanced' | 'adaptive', readonly Start[]> = {
+  balanced: [
+    { from: 'random', variant: { q: 700, base: 600, power: 2, overloadMax: 3000, relaxed: 4000 } },
+    { from: 'packed', variant: { q: 700, base: 1000, power: 2, overloadMax: 3000, relaxed: 2000 } },
+    { from: 'random', variant: { q: 700, base: 1000, power: 2, overloadMax: 1500, relaxed: 1000 } },
+    { from: 'random', variant: { q: 700, base: 1000, power: 3, overloadMax: 3000, relaxed: 2000 } },
+    { from: 'random', variant: { q: 700, base: 1000, power: 1, overloadMax: 3000, relaxed: 4000 } },
+    { from: 'packed', variant: { q: 800, base: 1000, power: 2, overloadMax: 2000, relaxed: 3000 } },
+  ],
+  adaptive: [
+    { from: 'random', variant: { q: 700, base: 1000, power: 2, overloadMax: 3000, relaxed: 2000 } },
+    { from: 'packed', variant: { q: 700, base: 1000, power: 2, overloadMax: 3000, relaxed: 2000 } },
+    { from: 'random', variant: { q: 700, base: 1000, power: 2, overloadMax: 1500, relaxed: 1000 } },
+    { from: 'random', variant: { q: 700, base: 1000, power: 3, overloadMax: 3000, relaxed: 2000 } },
+    { from: 'random', variant: { q: 700, base: 1000, power: 1, overloadMax: 3000, relaxed: 4000 } },
+    { from: 'random', variant: { q: 700, base: 600, power: 2, overloadMax: 3000, relaxed: 4000 } },
+  ],
+};
 
-/** Work by effort: follows visited by all priced rounds, their least and most number, and local search. */
+/**
+ * Work by effort: follows visited by all priced rounds, their least and most number, starts, and local search; and what
+ * overload costs when rounds and starts are compared, in thousandths: the longer local search is, the more it repairs.
+ */
 const efforts = {
-  quick: { follows: 2e7, roundsMin: 12, roundsMax: 50, starts: 2, local: 4e7 },
-  normal: { follows: 1.6e8, roundsMin: 24, roundsMax: 320, starts: 6, local: 4e8 },
-  long: { follows: 6e8, roundsMin: 60, roundsMax: 840, starts: 7, local: 4e9 },
+  quick: { follows: 2e7, roundsMin: 12, roundsMax: 50, starts: 2, local: 4e7, overload: 1000 },
+  normal: { follows: 1.6e8, roundsMin: 24, roundsMax: 320, starts: 4, local: 5e8, overload: 500 },
+  long: { follows: 8e8, roundsMin: 60, roundsMax: 900, starts: 6, local: 5e9, overload: 300 },
 } as const;
 /** A start with fewer rounds than this is not worth it. */
 const roundsEach = 24;
@@ -50,6 +65,7 @@ export function searchCold(state: SearchState, options: SearchOptions): void {
   const total = Math.min(effort.roundsMax, Math.max(effort.roundsMin, Math.floor(effort.follows / follows)));
   const count = Math.min(effort.starts, Math.max(1, Math.floor(total / roundsEach)));
   const rounds = Math.floor(total / count);
+  const portfolio = portfolios[state.limits.extraBudget > 0 ? 'adaptive' : 'balanced'];
   const packed = state.snapshot();
   let best = packed;
   let bestScore = Number.POSITIVE_INFINITY;
@@ -61,6 +77,7 @@ export function searchCold(state: SearchState, options: SearchOptions): void {
       variant: start.variant,
       rounds,
       seed,
+      overloadCost: effort.overload,
       onRound: (round) => options.onProgress('search', number * rounds + round, count * rounds),
     });
     if (score >= bestScore) return;
