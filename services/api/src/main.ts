@@ -1,3 +1,4 @@
+import { ConfigError } from '@covey/config';
 import { createLogger } from '@covey/log';
 import { readApiConfig } from './config.ts';
 import { ApiService } from './service.ts';
@@ -16,5 +17,5 @@ try {
   process.send?.({ type: 'ready' });
 } catch (error) {
   log.fatal({ err: error }, `the api did not start: ${(error as Error).message}`);
-  process.exit(78);
+  process.exit(error instanceof ConfigError ? 78 : 1);
 }

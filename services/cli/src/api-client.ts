@@ -94,21 +94,19 @@ export async function runAsking(action: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Rows in columns, padded to the widest cell; numbers, and - for none, to the right. */
+/** Rows in columns, padded to the widest cell; columns of numbers, with - for none, to the right. */
 export function alignColumns(rows: readonly (readonly (string | number)[])[]): string {
   const widths: number[] = [];
+  const numeric: boolean[] = [];
   for (const row of rows)
     row.forEach((cell, i) => {
       widths[i] = Math.max(widths[i] ?? 0, String(cell).length);
+      if (typeof cell === 'number' || cell === '-') numeric[i] = true;
     });
   return rows
     .map((row) =>
       row
-        .map((cell, i) =>
-          typeof cell === 'number' || cell === '-'
-            ? String(cell).padStart(widths[i]!)
-            : cell.padEnd(widths[i]!),
-        )
+        .map((cell, i) => (numeric[i] ? String(cell).padStart(widths[i]!) : String(cell).padEnd(widths[i]!)))
         .join('  ')
         .trimEnd(),
     )

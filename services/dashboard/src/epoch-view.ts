@@ -47,7 +47,13 @@ export function epochView() {
               ),
             ),
           )
-        : h('p', { class: 'muted' }, 'Everyone who was placed before stayed on the same members.'),
+        : h(
+            'p',
+            { class: 'muted' },
+            epoch.epoch === 1
+              ? 'The first epoch: nobody was placed before.'
+              : 'Everyone who was placed before stayed on the same members.',
+          ),
       h(
         'p',
         { class: 'came' },

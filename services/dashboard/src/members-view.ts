@@ -48,8 +48,8 @@ export function membersView(colors: MemberColors) {
   );
   const update = (status: Status) => {
     colors.learn(status.members);
-    const copies = status.members.map(copiesOf);
-    const allCopies = sum(copies);
+    const sorted = [...status.members].sort((a, b) => byName.compare(a.name, b.name));
+    const allCopies = sum(sorted.map(copiesOf));
     const allCapacity = sum(status.members.map(({ capacity }) => capacity.copies));
     note.hidden = status.nats === 'connected';
     fill(
@@ -60,25 +60,20 @@ export function membersView(colors: MemberColors) {
     );
     fill(
       rows,
-      ...status.members.map((member, i) => {
+      ...sorted.map((member) => {
         const fair = allCapacity > 0 ? (allCopies * member.capacity.copies) / allCapacity : 0;
-        return memberRow(member, status.epoch, copies[i]!, fair > 0 ? copies[i]! / fair : 0, colors);
+        return memberRow(member, status.epoch, fair > 0 ? copiesOf(member) / fair : 0, colors);
       }),
     );
   };
   return { section, update };
 }
 
+const byName = new Intl.Collator('en', { numeric: true });
 const copiesOf = ({ masters, replicas, readCopies }: Member): number => masters + replicas + readCopies;
 const sum = (values: number[]): number => values.reduce((total, value) => total + value, 0);
 
-function memberRow(
-  member: Member,
-  epoch: number,
-  copies: number,
-  share: number,
-  colors: MemberColors,
-): HTMLElement {
+function memberRow(member: Member, epoch: number, share: number, colors: MemberColors): HTMLElement {
   const { load } = member;
   const cell = (i: number, ...content: (Node | string)[]) =>
     h(
@@ -109,7 +104,7 @@ function memberRow(
     cell(1, stateBadge(member)),
     cell(2, epochCell(member, epoch)),
     cell(3, count(member.masters)),
-    cell(4, count(copies)),
+    cell(4, count(copiesOf(member))),
     cell(
       5,
       h(

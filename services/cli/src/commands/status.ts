@@ -74,8 +74,9 @@ function describe(status: Status): string {
   ]);
   const members = alignColumns([
     ['member', 'state', 'epoch', 'masters', 'replicas', 'read copies', 'connections', 'events', 'url'],
-    ...status.members.map(
-      ({ name, state, placement, appliedEpoch, masters, replicas, readCopies, load, url }) => [
+    ...[...status.members]
+      .sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
+      .map(({ name, state, placement, appliedEpoch, masters, replicas, readCopies, load, url }) => [
         name,
         placement === 'draining' ? `${state}, draining` : state,
         appliedEpoch ?? '-',
@@ -85,8 +86,7 @@ function describe(status: Status): string {
         load?.connections ?? '-',
         load?.events ?? '-',
         url,
-      ],
-    ),
+      ]),
   ]);
   const refusals = status.members.flatMap(({ name, refused }) =>
     refused ? [`${name} refused epoch ${refused.epoch}: ${refused.reason}`] : [],
