@@ -33,6 +33,8 @@ export interface IngestOptions extends SourceOptions {
 /** A batch is written when it has this many lists, or this many follows. */
 const BATCH_LISTS_MAX = 4_000;
 const BATCH_FOLLOWS_MAX = 400_000;
+/** Lists to be set aside are whole events, so few of them make a batch. */
+const BATCH_FUTURE_MAX = 64;
 /** A batch with a checkpoint is written after this time, however small. */
 const BATCH_MS_MAX = 2_000;
 /** Chunks under examination for each thread, so that none waits for the next. */
@@ -172,7 +174,7 @@ class Run {
     const due =
       this.#lists.length >= BATCH_LISTS_MAX ||
       this.#follows >= BATCH_FOLLOWS_MAX ||
-      this.#future.length >= BATCH_LISTS_MAX ||
+      this.#future.length >= BATCH_FUTURE_MAX ||
       this.#options.clock() - this.#lastFlushMs >= BATCH_MS_MAX;
     if (due) await this.#flush();
   }

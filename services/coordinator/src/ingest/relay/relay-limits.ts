@@ -25,7 +25,7 @@ export const RELAY_LIMITS: RelayLimits = {
   pageMsMax: 120_000,
   pageEvents: 500,
   pageEventsMax: 5_000,
-  pageBytesMax: 64 * 2 ** 20,
+  pageBytesMax: 32 * 2 ** 20,
   messageBytesMax: 16 * 2 ** 20,
   strayMessagesMax: 1_000,
   pagesMax: 20_000,
