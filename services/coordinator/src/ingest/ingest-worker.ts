@@ -34,6 +34,7 @@ export interface IngestWorkerOptions {
 /** Sources read at the same time. */
 const RUNS_AT_ONCE = 4;
 const SET_ASIDE_EVERY_MS = 3_600_000;
+const PREPARE_AGAIN_MS = 15_000;
 /** A run that has not stirred for this long is dead: longer than any wait within a run. */
 const DEAD_AFTER_MS = 300_000;
 
@@ -41,6 +42,8 @@ const DEAD_AFTER_MS = 300_000;
 export class IngestWorker {
   readonly #options: IngestWorkerOptions;
   readonly #examiners = new ExaminerPool();
+  #again: NodeJS.Timeout | undefined;
+  #stopped = false;
 
   constructor(options: IngestWorkerOptions) {
     this.#options = options;
@@ -54,13 +57,26 @@ export class IngestWorker {
       (source, job) => this.#run(source, job),
       { concurrency: RUNS_AT_ONCE },
     );
-    await jobs.schedule(INGEST_QUEUE, 'set-aside', SET_ASIDE_EVERY_MS, { type: 'set-aside' });
-    await this.#revive();
+    await this.#prepare();
   }
 
   /** After `jobs.close()`, which ends the runs. */
   async stop(): Promise<void> {
+    clearTimeout(this.#again);
+    this.#stopped = true;
     await this.#examiners.close();
+  }
+
+  /** The schedule, and what is to be put back. Where the queues can't be reached, it is tried again until they can. */
+  async #prepare(): Promise<void> {
+    const { jobs, logger } = this.#options;
+    try {
+      await jobs.schedule(INGEST_QUEUE, 'set-aside', SET_ASIDE_EVERY_MS, { type: 'set-aside' });
+      await this.#revive();
+    } catch (error) {
+      logger.warn({ error: String(error) }, 'the queue of ingest is not there yet');
+      if (!this.#stopped) this.#again = setTimeout(() => void this.#prepare(), PREPARE_AGAIN_MS);
+    }
   }
 
   async #run(source: IngestSource, job: JobContext<IngestProgress>): Promise<IngestReport> {
