@@ -1,4 +1,5 @@
 export { connectNats, NatsLink, type NatsOptions } from './link.ts';
+export { createNkey, InvalidNkeyError, publicNkey } from './nkeys.ts';
 export {
   InvalidNatsUserError,
   type NatsServerSettings,
@@ -6,7 +7,6 @@ export {
   natsServerConfig,
   natsUsersConfig,
 } from './server-config.ts';
-export { createNkey, InvalidNkeyError, publicNkey } from './nkeys.ts';
 export { type CurrentTable, TableCache } from './table-cache.ts';
 export { type Refusal, TableFollower, type TableFollowerOptions } from './table-follower.ts';
 export { type Publication, TablePublisher } from './table-publisher.ts';

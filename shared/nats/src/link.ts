@@ -26,7 +26,9 @@ function authenticator({ nkeyFile, credsFile }: NatsOptions): Authenticator | un
   return undefined;
 }
 
-const RETRY_MS = 5_000;
+/** Between attempts at a first connect, and how long one may take. */
+const FIRST_RETRY_MS = 1_000;
+const FIRST_TIMEOUT_MS = 5_000;
 
 /**
  * A connection to NATS, kept for ever: waits for the first connect, and reconnects with jitter without giving up.
@@ -75,11 +77,12 @@ export class NatsLink {
     let connection: NatsConnection | undefined;
     while (!connection && !this.#closed) {
       try {
-        connection = await connect(options);
+        // One attempt at a time: the client's own wait for a first connect can't be ended by `close`, and gives up on
+        // some errors (a name that does not resolve, for one) that may pass.
+        connection = await connect({ ...options, waitOnFirstConnect: false, timeout: FIRST_TIMEOUT_MS });
       } catch (error) {
-        // The client gives up on some errors (a name that does not resolve, for one) that may pass.
         this.lastError = error as Error;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
+        await new Promise((resolve) => setTimeout(resolve, FIRST_RETRY_MS).unref());
       }
     }
     if (!connection) return;
