@@ -248,9 +248,10 @@ function measurePriced(
   const k = members.length;
   const openPrices = new Float64Array(k).fill(priceUnit);
   const readPrices = new Float64Array(k).fill(priceUnit);
+  const scores = readerScores(readers, k);
   let loads!: ReaderLoads;
   for (let round = 0; round < priceRounds; round++) {
-    loads = pricedRound(graph, readers, groupOf, rows, k, openPrices, readPrices);
+    loads = pricedRound(graph, readers, groupOf, rows, scores, openPrices, readPrices);
     if (round === priceRounds - 1) break;
     movePrices(openPrices, relative(loads.connections, members, 'connections'));
     movePrices(readPrices, relative(loads.reads, members, 'reads'));
@@ -258,15 +259,29 @@ function measurePriced(
   return loads;
 }
 
+/** −ln hash(reader, member), readers × members: for opening, and another for reading. */
+function readerScores(readers: Uint32Array, k: number): { open: Uint32Array; read: Uint32Array } {
+  const open = new Uint32Array(readers.length * k);
+  const read = new Uint32Array(readers.length * k);
+  for (let r = 0; r < readers.length; r++) {
+    for (let member = 0; member < k; member++) {
+      open[r * k + member] = negLn(mix32(readers[r], member));
+      read[r * k + member] = negLn(mix32(readers[r], member + 65536));
+    }
+  }
+  return { open, read };
+}
+
 function pricedRound(
   graph: FollowGraph,
   readers: Uint32Array,
   groupOf: Uint32Array,
   rows: readonly (readonly number[])[],
-  k: number,
+  scores: { open: Uint32Array; read: Uint32Array },
   openPrices: Float64Array,
   readPrices: Float64Array,
 ): ReaderLoads {
+  const k = openPrices.length;
   const fanouts = new Uint32Array(readers.length);
   const connections = new Float64Array(k);
   const reads = new Float64Array(k);
@@ -291,7 +306,7 @@ function pricedRound(
       let bestScore = 0;
       for (let member = 0; member < k; member++) {
         if (gain[member] === 0 || (best >= 0 && gain[member] < gain[best])) continue;
-        const score = openPrices[member] * negLn(mix32(reader, member));
+        const score = openPrices[member] * scores.open[r * k + member];
         if (best < 0 || gain[member] > gain[best] || score < bestScore) {
           best = member;
           bestScore = score;
@@ -313,7 +328,7 @@ function pricedRound(
       let fromScore = 0;
       for (const member of row) {
         if (!isOpen[member]) continue;
-        const score = readPrices[member] * negLn(mix32(reader, member + 65536));
+        const score = readPrices[member] * scores.read[r * k + member];
         if (from < 0 || score < fromScore) {
           from = member;
           fromScore = score;

@@ -87,6 +87,7 @@ export function place(problem: PlacementProblem, onProgress: PlaceProgress = () 
     onProgress,
   };
   if (previous) {
+    const before = state.snapshot();
     const short = shortRows(state);
     if (short.length > 0)
       pricedSearch(state, {
@@ -98,7 +99,8 @@ export function place(problem: PlacementProblem, onProgress: PlaceProgress = () 
       });
     rebalance(state, shares);
     if (usable.length > copies) {
-      searchWarm(state, { ...options, changesMax: Math.floor((accounts * changesPermille) / 1000) });
+      const must = changedSince(state, before);
+      searchWarm(state, before, must + Math.floor((accounts * changesPermille) / 1000), options);
     }
   } else if (usable.length > copies && accounts > 0) {
     searchCold(state, options);
@@ -246,6 +248,19 @@ function stateOf(
   }
   state.fixed.set(fixed);
   return state;
+}
+
+/** Accounts whose set of copies differs from an earlier one. */
+function changedSince(state: SearchState, before: { lists: Uint16Array; sizes: Uint8Array }): number {
+  let changed = 0;
+  for (let account = 0; account < state.accounts; account++) {
+    const start = account * state.width;
+    let same = state.sizes[account] === before.sizes[account];
+    for (let j = start; same && j < start + before.sizes[account]; j++)
+      same = state.holds(account, before.lists[j]);
+    if (!same) changed++;
+  }
+  return changed;
 }
 
 function shortRows(state: SearchState): Uint32Array {

@@ -6,15 +6,20 @@ export interface LocalOptions {
   /** work allowed, in followees of readers whose covers are recomputed */
   budget: number;
   seed: number;
-  /** most accounts whose set of copies may differ from the one at the start; no limit where left out */
-  changesMax?: number;
+  /** warm start: the rows of before, and how many accounts may differ from them; those that differ already are free */
+  baseline?: { lists: Uint16Array; sizes: Uint8Array; changesMax: number };
   /** sets of copies that accounts without read copies or pins may have, as restrictSets returns them; any by default */
   sets?: ReadonlySet<string>;
   onProgress?: (done: number, total: number) => void;
 }
 
-/** Accounts with more followers are left to the priced search: one try on them costs too much. */
-const followersMax = 400;
+/**
+ * Accounts with more followers than this are left to the priced search, and those with more than `costlyFollowers` are
+ * tried in inverse proportion to their number (four times as often while a member is overloaded): a try costs as much as
+ * the covers of all its readers.
+ */
+const followersMax = 2000;
+const costlyFollowers = 100;
 /** Accounts with at most so many followers change places with others when a member is full. */
 const cheapFollowers = 2;
 const swapTries = 200;
@@ -46,7 +51,8 @@ export function localSearch(state: SearchState, options: LocalOptions): number {
   const energy = new Energy(state);
   const gain = new Float64Array(k);
   const overload = new Float64Array(k);
-  const original = options.changesMax === undefined ? undefined : state.snapshot();
+  const original = options.baseline;
+  const changesMax = options.baseline?.changesMax ?? Number.POSITIVE_INFINITY;
   const changed = new Set<number>();
 
   const stamp = new Uint32Array(readers.length);
@@ -212,6 +218,8 @@ export function localSearch(state: SearchState, options: LocalOptions): number {
     return options.sets.has(row.sort().join());
   };
 
+  if (original) for (let account = 0; account < state.accounts; account++) note(account);
+
   let kept = 0;
   let fruitless = 0;
   let reported = 0;
@@ -223,7 +231,9 @@ export function localSearch(state: SearchState, options: LocalOptions): number {
     if (weak < 0) continue;
     const account = followeeOn(reader, weak);
     if (account < 0 || sizes[account] === fixed[account]) continue;
-    if (changed.size >= (options.changesMax ?? Number.POSITIVE_INFINITY) && !changed.has(account)) continue;
+    const worth = costlyFollowers * (energy.overloaded ? 4 : 1);
+    if (random(state.popularity(account)) >= worth) continue;
+    if (changed.size >= changesMax && !changed.has(account)) continue;
     const at = account * width + fixed[account] + random(sizes[account] - fixed[account]);
     work += 4 * state.popularity(account);
     const to = target(account, at);
@@ -254,6 +264,8 @@ export function localSearch(state: SearchState, options: LocalOptions): number {
 class Energy {
   /** Σ over (reader, open member) of the chance that it closes */
   closing = 0;
+  /** is a member past its limit? */
+  overloaded = false;
   #value: number;
   /** fanout at the start: penalties are relative to it */
   readonly scale: number;
@@ -306,17 +318,20 @@ class Energy {
       readMean += reads[member] / readCapacity[member] / k;
     }
     let penalty = 0;
+    let overloaded = false;
     for (let member = 0; member < k; member++) {
       if (caps[member] === 0) continue;
       const byConnections = connections[member] / connectionCapacity[member] / connectionMean;
       const byReads = reads[member] / readCapacity[member] / readMean;
       const overConnections = byConnections / limits.loadLimit - 1;
       const overReads = byReads / limits.loadLimit - 1;
+      if (overConnections > 0 || overReads > 0) overloaded = true;
       const lack = limits.loadFloor - byConnections;
       if (overConnections > 0) penalty += overloadWeight * overConnections * overConnections;
       if (overReads > 0) penalty += overloadWeight * overReads * overReads;
       if (lack > 0) penalty += lackWeight * lack * lack;
     }
+    this.overloaded = overloaded;
     return (opened + (closingWeight * this.closing) / 4096) / readers.length + penalty * this.scale;
   }
 }

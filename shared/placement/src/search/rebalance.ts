@@ -65,11 +65,13 @@ export function rebalance(state: SearchState, due: Float64Array): void {
   }
 }
 
-/** The write copy, not pinned, whose member is fullest against its due. */
+/** The replica, not pinned, whose member is fullest against its due; −1 where there is none. */
 function fullest(state: SearchState, account: number, shares: Float64Array): number {
   const { lists, width, fixed, copies, held } = state;
   let best = -1;
-  for (let j = account * width + fixed[account]; j < account * width + copies; j++) {
+  // The master, the most senior, stays where there is a replica to move.
+  const first = Math.max(fixed[account], Math.min(1, copies - 1));
+  for (let j = account * width + first; j < account * width + copies; j++) {
     const member = lists[j];
     if (best < 0 || held[member] * shares[best] > held[best] * shares[member]) best = member;
   }

@@ -10,8 +10,6 @@ export interface SearchOptions {
   seed: number;
   /** most different sets of copies, beside those of hubs and pins */
   setsMax: number;
-  /** warm start: most accounts whose copies may change */
-  changesMax?: number;
   onProgress: (phase: string, done: number, total: number) => void;
 }
 
@@ -44,13 +42,38 @@ const portfolios: Record<'balanced' | 'adaptive', readonly Start[]> = {
 };
 
 /**
- * Work by effort: follows visited by all priced rounds, their least and most number, starts, and local search; and what
+ * Work by effort: follows visited by all priced rounds, their least and most number, starts, local search in all and for each
+ * follow; and what
  * overload costs when rounds and starts are compared, in thousandths: the longer local search is, the more it repairs.
  */
 const efforts = {
-  quick: { follows: 2e7, roundsMin: 12, roundsMax: 50, starts: 2, local: 4e7, overload: 1000 },
-  normal: { follows: 1.6e8, roundsMin: 24, roundsMax: 320, starts: 4, local: 5e8, overload: 500 },
-  long: { follows: 8e8, roundsMin: 60, roundsMax: 900, starts: 6, local: 5e9, overload: 300 },
+  quick: {
+    follows: 2e7,
+    roundsMin: 12,
+    roundsMax: 50,
+    starts: 2,
+    local: 4e7,
+    localEach: 500,
+    overload: 1000,
+  },
+  normal: {
+    follows: 1.6e8,
+    roundsMin: 24,
+    roundsMax: 320,
+    starts: 4,
+    local: 5e8,
+    localEach: 4000,
+    overload: 500,
+  },
+  long: {
+    follows: 8e8,
+    roundsMin: 60,
+    roundsMax: 900,
+    starts: 6,
+    local: 5e9,
+    localEach: 40000,
+    overload: 300,
+  },
 } as const;
 /** A start with fewer rounds than this is not worth it. */
 const roundsEach = 24;
@@ -86,29 +109,42 @@ export function searchCold(state: SearchState, options: SearchOptions): void {
   });
   state.restore(best);
   state.coverAll();
+  const budget = localBudget(state, options.effort) / 2;
   localSearch(state, {
-    budget: effort.local / 2,
+    budget,
     seed: options.seed,
     onProgress: (done, all) => options.onProgress('refine', done, all * 2),
   });
   const sets = restrictSets(state, options.setsMax);
   localSearch(state, {
-    budget: effort.local / 2,
+    budget,
     seed: options.seed + 1,
     ...(sets && { sets }),
     onProgress: (done, all) => options.onProgress('refine', all + done, all * 2),
   });
 }
 
-/** Improves a placement that is in use: local search alone, with a bound on the accounts that change. */
-export function searchWarm(state: SearchState, options: SearchOptions): void {
+/**
+ * Improves a placement that is in use: local search alone, with a bound on the accounts that differ from `before`
+ * beyond those that had to change anyway.
+ */
+export function searchWarm(
+  state: SearchState,
+  before: { lists: Uint16Array; sizes: Uint8Array },
+  changesMax: number,
+  options: SearchOptions,
+): void {
   state.coverAll();
   localSearch(state, {
-    budget: efforts[options.effort].local,
+    budget: localBudget(state, options.effort),
     seed: options.seed,
-    ...(options.changesMax !== undefined && { changesMax: options.changesMax }),
+    baseline: { ...before, changesMax },
     onProgress: (done, all) => options.onProgress('refine', done, all),
   });
+}
+
+function localBudget(state: SearchState, effort: Effort): number {
+  return Math.min(efforts[effort].local, state.followerReaders.length * efforts[effort].localEach);
 }
 
 /** Random members for every copy that is not pinned, within caps; drops read copies. */
