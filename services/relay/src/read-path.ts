@@ -1,10 +1,11 @@
 import type { Enforcer } from '@covey/enforcement';
 import { notice } from './frames.ts';
 import type { Limits } from './limits.ts';
+import type { ForwardedEvents } from './members/forwarded-events.ts';
 import type { MemberLinks } from './members/member-links.ts';
 import { RemoteFeed, type RemotePart, type RemoteReading, remoteParts } from './members/remote-feed.ts';
 import type { Upstreams } from './members/upstreams.ts';
-import { mergeAnswers } from './merge-answers.ts';
+import { mergeAnswers, mergeEvents } from './merge-answers.ts';
 import type { RelayMetrics } from './metrics.ts';
 import type { Outbound } from './outbound.ts';
 import type { EventStore, QueryResult } from './store/event-store.ts';
@@ -13,6 +14,7 @@ import type { Subscription } from './subscription.ts';
 export interface ReadPathOptions {
   store: EventStore;
   links: MemberLinks;
+  forwarded: ForwardedEvents;
   upstreams: Upstreams;
   enforcer: () => Enforcer;
   metrics: RelayMetrics;
@@ -40,7 +42,7 @@ export class ReadPath {
     const remote = parts.length > 0 ? await this.#readRemote(subscription, parts) : NOTHING_REMOTE;
     await outbound.inTurn(async () => {
       if (subscription.closed) return;
-      const here = this.#readHere(filters);
+      const here = this.#readHere(filters, hereOnly);
       const { events, cut } = mergeAnswers(
         filters,
         here.map((result) => result.events),
@@ -59,14 +61,19 @@ export class ReadPath {
     });
   }
 
-  #readHere(filters: Subscription['filters']): QueryResult[] {
-    const { store, limits, clock } = this.#options;
+  /** What is stored here and, for clients, what was forwarded from here lately. */
+  #readHere(filters: Subscription['filters'], storedOnly: boolean): QueryResult[] {
+    const { store, forwarded, limits, clock } = this.#options;
     const now = Math.floor(clock() / 1000);
     let bytesMax = limits.answerBytesMax;
     return filters.map((filter) => {
       const result = store.query(filter, { limitMax: limits.limitMax, bytesMax, now });
       for (const { json } of result.events) bytesMax = Math.max(1, bytesMax - json.length);
-      return result;
+      const passing = storedOnly ? [] : forwarded.find(filter);
+      if (passing.length === 0) return result;
+      const events = mergeEvents([result.events, passing]);
+      const limit = Math.min(filter.limit ?? limits.limitMax, limits.limitMax);
+      return { events: events.slice(0, limit), complete: result.complete && events.length <= limit };
     });
   }
 

@@ -5,6 +5,7 @@ import type { ClusterField, Load } from '@covey/protocol';
 import type { RelayConfig } from './config.ts';
 import { Listener } from './listener.ts';
 import { LiveIndex } from './live-index.ts';
+import { ForwardedEvents } from './members/forwarded-events.ts';
 import { Forwarder } from './members/forwarder.ts';
 import { HandOver } from './members/hand-over.ts';
 import { MemberLinks } from './members/member-links.ts';
@@ -101,18 +102,23 @@ export class Relay {
       connectMs: CONNECT_MS,
       frameBytesMax: 2 * limits.frameBytesMax,
     });
+    const forwarded = new ForwardedEvents(clock);
     this.#forwarder = new Forwarder({
       spool: this.#spool,
       links: this.#links,
       clock,
       log,
       onDelivered: (_, events) => this.metrics.delivered.inc(events),
-      onGivenUp: () => this.metrics.givenUp.inc(),
+      onGivenUp: (event) => {
+        this.metrics.givenUp.inc();
+        forwarded.remove(event.id);
+      },
     });
     const upstreams = new Upstreams(new VerifiedEvents(), limits.upstreamsPerMemberMax);
     const shared = {
       store: this.#store,
       links: this.#links,
+      forwarded,
       enforcer: () => this.#enforcer,
       metrics: this.metrics,
       limits,

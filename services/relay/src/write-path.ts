@@ -5,6 +5,7 @@ import { admitEvent, RefusedEventError } from './admission.ts';
 import { claimedId } from './frames.ts';
 import type { Limits } from './limits.ts';
 import type { LiveIndex } from './live-index.ts';
+import type { ForwardedEvents } from './members/forwarded-events.ts';
 import type { MemberLinks } from './members/member-links.ts';
 import type { RelayMetrics } from './metrics.ts';
 import { type EventStore, StoreBusyError, type WriteResult } from './store/event-store.ts';
@@ -33,6 +34,7 @@ export interface WritePathOptions {
   store: EventStore;
   live: LiveIndex;
   links: MemberLinks;
+  forwarded: ForwardedEvents;
   enforcer: () => Enforcer;
   metrics: RelayMetrics;
   limits: Limits;
@@ -144,7 +146,7 @@ export class WritePath {
   }
 
   async #forward(event: NostrEvent, decision: Decision, hops: number) {
-    const { live, metrics, store } = this.#options;
+    const { forwarded, live, metrics, store } = this.#options;
     const to = this.#urls(decision.holders).join(' ');
     if (isEphemeral(event.kind)) {
       live.publish(event, JSON.stringify(event));
@@ -163,6 +165,11 @@ export class WritePath {
         outcome: 'spool full',
       };
     if (dropped.length > 0) metrics.copiesDropped.inc(dropped.length);
+    if (outcome === 'spooled' && hops === 0) {
+      // Who wrote it here reads it here, and so do those who listen here.
+      forwarded.add(event);
+      live.publish(event, JSON.stringify(event));
+    }
     return outcome === 'duplicate'
       ? { accepted: true, message: `duplicate: already forwarding to ${to}`, outcome: 'duplicate' }
       : { accepted: true, message: `forwarding to ${to}`, outcome: 'forwarded' };

@@ -1,3 +1,4 @@
+import type { NostrEvent } from '@covey/nostr';
 import type { Spool, SpooledEvent } from '../store/spool.ts';
 import { MemberUnreachableError } from './member-link.ts';
 import type { MemberLinks } from './member-links.ts';
@@ -19,7 +20,7 @@ export interface ForwarderOptions {
   clock: () => number;
   log: { warn(fields: object, text: string): void };
   onDelivered: (member: string, events: number) => void;
-  onGivenUp: (member: string, reason: string) => void;
+  onGivenUp: (event: NostrEvent) => void;
 }
 
 /** Empties the spool: one sender for each member that something waits for, oldest first, with backoff. */
@@ -168,7 +169,7 @@ class Sender {
       { member: this.#member, event: entry.event.id, reason },
       'a spooled event was given up',
     );
-    this.#options.onGivenUp(this.#member, reason);
+    this.#options.onGivenUp(entry.event);
     return true;
   }
 }
