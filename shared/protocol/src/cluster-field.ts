@@ -28,9 +28,9 @@ export function redirectMessage(urls: readonly string[]): string {
  * (`blocked: redirect: …`, as nostr-rs-relay does) are understood.
  */
 export function parseRedirect(message: string): string[] | undefined {
-  const match = /^(?:[a-z-]+: )?redirect: (.+)$/.exec(message);
-  const urls = match?.[1]!.split(/\s+/).filter((url) => /^wss?:\/\//.test(url));
-  return urls && urls.length > 0 ? urls : undefined;
+  const list = /^(?:[a-z-]+: )?redirect: (.+)$/.exec(message)?.[1] ?? '';
+  const urls = list.split(/\s+/).filter((url) => /^wss?:\/\//.test(url));
+  return urls.length > 0 ? urls : undefined;
 }
 
 /** A client's announcement. `undefined` when the frame is not one. */
