@@ -31,8 +31,9 @@ const one = 4096;
 /** Share of accounts placed anew in the first and the last round, of 2³². */
 const shareFirst = 0.3 * 4294967296;
 const shareLast = 0.03 * 4294967296;
-/** Accounts with so few followers are placed anew every round: they cost little and make room. */
+/** Of accounts with so few followers this share is placed anew in every round: they cost little and make room. */
 const cheapFollowers = 2;
+const shareCheap = 0.4 * 4294967296;
 const relaxedRounds = 0.7;
 
 /**
@@ -201,7 +202,7 @@ export function pricedSearch(state: SearchState, options: PricedOptions): number
     let size = 0;
     for (const account of order) {
       if (fixed[account] >= width) continue;
-      const anew = state.popularity(account) <= cheapFollowers || next() < share;
+      const anew = next() < (state.popularity(account) <= cheapFollowers ? shareCheap : share);
       if (anew) taken[size++] = account;
     }
     setPrices(relax);

@@ -65,6 +65,39 @@ export function rebalance(state: SearchState, due: Float64Array): void {
   }
 }
 
+/**
+ * Brings every member under its cap where that can be done by moving copies of the least-followed accounts to members
+ * with room: the search places by popularity, so that the last accounts may find room only where they are already.
+ * @param order accounts, most followed first
+ */
+export function repairCaps(state: SearchState, order: Uint32Array): void {
+  const { k, held, limits, lists, width, fixed, sizes } = state;
+  for (let from = 0; from < k; from++) {
+    for (let i = order.length - 1; i >= 0 && held[from] > limits.caps[from]; i--) {
+      const account = order[i];
+      const start = account * width;
+      for (let j = start + fixed[account]; j < start + sizes[account]; j++) {
+        if (lists[j] !== from) continue;
+        let best = -1;
+        for (let to = 0; to < k; to++) {
+          if (
+            held[to] >= limits.caps[to] ||
+            state.holds(account, to) ||
+            !state.allows(account, to, j - start)
+          )
+            continue;
+          if (best < 0 || held[to] * limits.caps[best] < held[best] * limits.caps[to]) best = to;
+        }
+        if (best < 0) break;
+        lists[j] = best;
+        held[from]--;
+        held[best]++;
+        break;
+      }
+    }
+  }
+}
+
 /** The replica, not pinned, whose member is fullest against its due; −1 where there is none. */
 function fullest(state: SearchState, account: number, shares: Float64Array): number {
   const { lists, width, fixed, copies, held } = state;

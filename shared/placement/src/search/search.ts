@@ -2,7 +2,8 @@ import { seededUint32 } from '@covey/graph';
 import type { Effort } from '../problem.ts';
 import { restrictSets } from './grouping.ts';
 import { localSearch } from './local.ts';
-import { leastFull, type PricedVariant, pricedSearch } from './priced.ts';
+import { byPopularity, leastFull, type PricedVariant, pricedSearch } from './priced.ts';
+import { repairCaps } from './rebalance.ts';
 import type { SearchState } from './state.ts';
 
 export interface SearchOptions {
@@ -42,25 +43,25 @@ const portfolios: Record<'balanced' | 'adaptive', readonly Start[]> = {
 };
 
 /**
- * Work by effort: follows visited by all priced rounds, their least and most number, starts, local search in all and for each
- * follow; and what
+ * Work by effort: follows visited by all priced rounds, their least and most number, starts; local search in all, and
+ * for each follow; and what
  * overload costs when rounds and starts are compared, in thousandths: the longer local search is, the more it repairs.
  */
 const efforts = {
   quick: {
-    follows: 2e7,
+    follows: 3e7,
     roundsMin: 12,
-    roundsMax: 50,
+    roundsMax: 60,
     starts: 2,
-    local: 4e7,
+    local: 6e7,
     localEach: 500,
-    overload: 1000,
+    overload: 2000,
   },
   normal: {
-    follows: 1.6e8,
+    follows: 2.4e8,
     roundsMin: 24,
-    roundsMax: 320,
-    starts: 4,
+    roundsMax: 480,
+    starts: 6,
     local: 5e8,
     localEach: 4000,
     overload: 500,
@@ -108,6 +109,8 @@ export function searchCold(state: SearchState, options: SearchOptions): void {
     best = state.snapshot();
   });
   state.restore(best);
+  tightenCaps(state);
+  repairCaps(state, byPopularity(state));
   state.coverAll();
   const budget = localBudget(state, options.effort) / 2;
   localSearch(state, {
@@ -141,6 +144,16 @@ export function searchWarm(
     baseline: { ...before, changesMax },
     onProgress: (done, all) => options.onProgress('refine', done, all),
   });
+}
+
+/** Caps are made for the whole budget of read copies; where less was spent, they shrink with it. */
+function tightenCaps(state: SearchState): void {
+  const planned = state.accounts * state.copies + state.limits.extraBudget;
+  const present = state.held.reduce((sum, copies) => sum + copies, 0);
+  const { caps } = state.limits;
+  for (let member = 0; member < state.k; member++) {
+    caps[member] = Math.min(caps[member], Math.ceil((caps[member] * present) / planned));
+  }
 }
 
 function localBudget(state: SearchState, effort: Effort): number {
