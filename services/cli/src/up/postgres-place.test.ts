@@ -41,7 +41,7 @@ test('a data directory that is not complete is refused, and left as it is', () =
   dataDirectory(['global/pg_control']);
   assert.throws(
     () => findPostgresPlace(paths),
-    /no complete PostgreSQL data directory \(PG_VERSION is missing\)[^]*Nothing was changed/,
+    /no complete PostgreSQL data directory \(PG_VERSION is missing\)[\s\S]*Nothing was changed/,
   );
   rmSync(paths.postgresDir, { recursive: true });
   dataDirectory(['PG_VERSION']);
