@@ -2,8 +2,8 @@ import { byPopularity } from './search/priced.ts';
 import type { SearchState } from './search/state.ts';
 
 /** Accounts that this share of all readers follow are hubs, in thousandths; at most one account in `hubsOneIn`. */
-const hubShare = 50;
-const hubsOneIn = 1000;
+const hubShare = 20;
+const hubsOneIn = 500;
 
 /**
  * The policies that decide hubs by rule instead of by search: `together` puts them all on the same members (those that
