@@ -1,6 +1,6 @@
 /**
  * The `covey` field of a member's NIP-11 document. Clients that do not know it ignore it, as NIP-11 asks; one that does
- * may send `["COVEY",{"version":1}]` on that connection to announce that it understands redirects.
+ * may send `["COVEY",{"version":1}]` on that connection to announce that it understands redirects (announcement.ts).
  */
 export interface ClusterField {
   version: 1;
@@ -31,13 +31,4 @@ export function parseRedirect(message: string): string[] | undefined {
   const list = /^(?:[a-z-]+: )?redirect: (.+)$/.exec(message)?.[1] ?? '';
   const urls = list.split(/\s+/).filter((url) => /^wss?:\/\//.test(url));
   return urls.length > 0 ? urls : undefined;
-}
-
-/** A client's announcement. `undefined` when the frame is not one. */
-export function parseAnnouncement(frame: readonly unknown[]): { version: number } | undefined {
-  if (frame[0] !== 'COVEY' || frame.length < 2) return undefined;
-  const body = frame[1];
-  if (typeof body !== 'object' || body === null) return undefined;
-  const { version } = body as { version?: unknown };
-  return typeof version === 'number' && version >= 1 ? { version } : undefined;
 }

@@ -1,17 +1,26 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import { inflateRawSync } from 'node:zlib';
 import {
   apiPermissions,
+  deflatedEventsFrame,
+  eventsFrame,
+  InvalidBatchError,
   InvalidClusterNameError,
   InvalidMessageError,
+  isShortened,
   memberPermissions,
   parseAnnouncement,
+  parseEventsFrame,
+  parsePlacementFrame,
   parseRedirect,
   readAck,
+  readDeflatedEventsFrame,
   readHeartbeat,
   redirectMessage,
   subjectsOf,
+  withoutLongContent,
 } from './index.ts';
 
 const vectors = JSON.parse(
@@ -31,6 +40,43 @@ describe('redirects and announcements', () => {
   test('what is written is read', () => {
     const urls = ['wss://a.example', 'wss://b.example/x'];
     assert.deepEqual(parseRedirect(redirectMessage(urls)), urls);
+  });
+});
+
+describe('what announced clients get', () => {
+  test('options as the vectors say', () => {
+    for (const { announced, ...expected } of vectors.options) {
+      const options = parseAnnouncement(['COVEY', { version: 1, ...announced }])?.options;
+      assert.deepEqual(JSON.parse(JSON.stringify(options)), expected, JSON.stringify(announced));
+    }
+  });
+
+  test('batches, as text and compressed', () => {
+    const { subscription, list, text, header, deflated, badBinary } = vectors.events;
+    assert.equal(eventsFrame(subscription, list), text);
+    assert.deepEqual(parseEventsFrame(JSON.parse(text)), { subscription, events: JSON.parse(list) });
+    const frame = deflatedEventsFrame(subscription, Buffer.from(deflated, 'hex'));
+    assert.equal(Buffer.from(frame).toString('hex'), header + deflated);
+    const read = readDeflatedEventsFrame(frame);
+    assert.equal(read.subscription, subscription);
+    assert.equal(inflateRawSync(read.deflatedList).toString(), list);
+    for (const bad of badBinary)
+      assert.throws(() => readDeflatedEventsFrame(Buffer.from(bad, 'hex')), InvalidBatchError, bad);
+    assert.equal(parseEventsFrame(['EVENT', 'a', {}]), undefined);
+    for (const bad of [['EVENTS'], ['EVENTS', 'a'], ['EVENTS', 'a', {}], ['EVENTS', 1, []]])
+      assert.throws(() => parseEventsFrame(bad), InvalidBatchError);
+  });
+
+  test('content above a size is left out, and said', () => {
+    for (const { bytesMax, json, sent } of vectors.shortened) {
+      assert.equal(withoutLongContent(json, bytesMax), sent);
+      assert.equal(isShortened(JSON.parse(sent)), sent !== json);
+    }
+  });
+
+  test('frames about placement as the vectors say', () => {
+    for (const { frame, type } of vectors.placementFrames)
+      assert.equal(parsePlacementFrame(frame)?.type ?? null, type, JSON.stringify(frame));
   });
 });
 
