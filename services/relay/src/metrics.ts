@@ -36,6 +36,18 @@ export class RelayMetrics {
     help: 'Copies not spooled because their destination has too many waiting; repair brings them later',
     registers: this.#registers,
   });
+  readonly acknowledged = new Counter({
+    name: 'covey_relay_acknowledged_total',
+    help: 'Events of clients said OK to, by durable copies at holders then: two, one, or none but the spool here',
+    labelNames: ['copies'] as const,
+    registers: this.#registers,
+  });
+  readonly copyMs = new Histogram({
+    name: 'covey_relay_copy_milliseconds',
+    help: 'Time from the commit of an event here until another member has its copy',
+    buckets: [2, 5, 10, 20, 50, 100, 500, 2000, 10_000, 60_000, 600_000],
+    registers: this.#registers,
+  });
   readonly remoteReads = new Counter({
     name: 'covey_relay_remote_reads_total',
     help: 'Subscriptions that other members were asked for, by what came of it',

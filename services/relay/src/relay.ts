@@ -5,6 +5,7 @@ import type { ClusterField, Load } from '@covey/protocol';
 import type { RelayConfig } from './config.ts';
 import { Listener } from './listener.ts';
 import { LiveIndex } from './live-index.ts';
+import { Confirmations } from './members/confirmations.ts';
 import { ForwardedEvents } from './members/forwarded-events.ts';
 import { Forwarder } from './members/forwarder.ts';
 import { HandOver } from './members/hand-over.ts';
@@ -103,12 +104,17 @@ export class Relay {
       frameBytesMax: 2 * limits.frameBytesMax,
     });
     const forwarded = new ForwardedEvents(clock);
+    const confirmations = new Confirmations();
     this.#forwarder = new Forwarder({
       spool: this.#spool,
       links: this.#links,
       clock,
       log,
       onDelivered: (_, events) => this.metrics.delivered.inc(events),
+      onAnswer: (event, member, accepted, ms) => {
+        confirmations.answered(event.id, member, accepted);
+        if (accepted) this.metrics.copyMs.observe(ms);
+      },
       onGivenUp: (event) => {
         this.metrics.givenUp.inc();
         forwarded.remove(event.id);
@@ -119,6 +125,7 @@ export class Relay {
       store: this.#store,
       links: this.#links,
       forwarded,
+      confirmations,
       enforcer: () => this.#enforcer,
       metrics: this.metrics,
       limits,

@@ -5,6 +5,7 @@ import { admitEvent, RefusedEventError } from './admission.ts';
 import { claimedId } from './frames.ts';
 import type { Limits } from './limits.ts';
 import type { LiveIndex } from './live-index.ts';
+import type { Confirmations } from './members/confirmations.ts';
 import type { ForwardedEvents } from './members/forwarded-events.ts';
 import type { MemberLinks } from './members/member-links.ts';
 import type { RelayMetrics } from './metrics.ts';
@@ -12,6 +13,11 @@ import { type EventStore, StoreBusyError, type WriteResult } from './store/event
 
 /** Ephemeral events on their way to other members; further ones are dropped, as nothing promises them. */
 const EPHEMERAL_IN_FLIGHT_MAX = 1000;
+
+/** Longest time that a client waits for a second copy before it is told that there is one alone. */
+const SECOND_COPY_MS_MAX = 2000;
+/** Longest time that a client waits for a holder to confirm what is in the spool here. */
+const HOLDER_MS_MAX = 1000;
 
 /** Who sends an event. */
 export interface Source {
@@ -35,6 +41,7 @@ export interface WritePathOptions {
   live: LiveIndex;
   links: MemberLinks;
   forwarded: ForwardedEvents;
+  confirmations: Confirmations;
   enforcer: () => Enforcer;
   metrics: RelayMetrics;
   limits: Limits;
@@ -135,7 +142,7 @@ export class WritePath {
     switch (outcome) {
       case 'stored':
         live.publish(event, JSON.stringify(event));
-        return { accepted: true, message: '', outcome };
+        return { accepted: true, message: hops > 0 ? '' : await this.#secondCopy(event, decision), outcome };
       case 'superseded':
         return { accepted: true, message: 'duplicate: a newer version is stored here', outcome };
       case 'deleted':
@@ -172,7 +179,32 @@ export class WritePath {
     }
     return outcome === 'duplicate'
       ? { accepted: true, message: `duplicate: already forwarding to ${to}`, outcome: 'duplicate' }
-      : { accepted: true, message: `forwarding to ${to}`, outcome: 'forwarded' };
+      : {
+          accepted: true,
+          message: `forwarding to ${to}${hops > 0 ? '' : await this.#firstCopy(event, decision)}`,
+          outcome: 'forwarded',
+        };
+  }
+
+  /** Waits for one other holder; what OK says when none confirmed. */
+  async #secondCopy(event: NostrEvent, decision: Decision): Promise<string> {
+    const { confirmations, metrics } = this.#options;
+    if (decision.holders.length === 0) return ''; // placed on this member alone
+    const two = await confirmations.wait(event.id, this.#reachable(decision), SECOND_COPY_MS_MAX);
+    metrics.acknowledged.inc({ copies: two ? 'two' : 'one' });
+    return two ? '' : 'durable on one copy';
+  }
+
+  /** Waits for the first holder; what OK adds when none confirmed. */
+  async #firstCopy(event: NostrEvent, decision: Decision): Promise<string> {
+    const { confirmations, metrics } = this.#options;
+    const one = await confirmations.wait(event.id, this.#reachable(decision), HOLDER_MS_MAX);
+    metrics.acknowledged.inc({ copies: one ? 'two' : 'spooled' });
+    return one ? '' : '; spooled here, no holder has confirmed it yet';
+  }
+
+  #reachable(decision: Decision): string[] {
+    return this.#ids(decision.holders).filter((member) => this.#options.links.get(member)?.healthy);
   }
 
   /** Ephemeral events go to other members at once or not at all. */

@@ -1,9 +1,11 @@
 import type { NostrEvent } from '@covey/nostr';
 import type { Spool, SpooledEvent } from '../store/spool.ts';
-import { MemberUnreachableError } from './member-link.ts';
+import { type MemberLink, MemberUnreachableError, type PublishAnswer } from './member-link.ts';
 import type { MemberLinks } from './member-links.ts';
 
 const BATCH = 128;
+/** Events in flight to one member. */
+const WINDOW = 512;
 const RETRY_MS_MIN = 250;
 const RETRY_MS_MAX = 30_000;
 /** Longest pause while the member answers and only refuses some of them for now. */
@@ -21,6 +23,8 @@ export interface ForwarderOptions {
   log: { warn(fields: object, text: string): void };
   onDelivered: (member: string, events: number) => void;
   onGivenUp: (event: NostrEvent) => void;
+  /** Told of every answer, or that there was none. @param ms since the event was spooled */
+  onAnswer: (event: NostrEvent, member: string, accepted: boolean, ms: number) => void;
 }
 
 /** Empties the spool: one sender for each member that something waits for, oldest first, with backoff. */
@@ -52,14 +56,23 @@ export class Forwarder {
   }
 }
 
+/**
+ * Delivers what waits for one member: a window of events is in flight at any time, oldest first, each struck off when its
+ * answer came. New events go at once; those that were refused for now are tried again after a pause.
+ */
 class Sender {
   readonly #member: string;
   readonly #options: ForwarderOptions;
-  #running: Promise<void> | undefined;
-  #woken = false;
+  /** Sent, or delivered and about to be struck off: never sent twice at a time. */
+  readonly #inFlight = new Map<number, Promise<void>>();
+  #cursor = 0;
+  #woken: NodeJS.Immediate | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #waitMs = RETRY_MS_MIN;
+  #unreachable = false;
   #stopped = false;
-  #timer: NodeJS.Timeout | undefined;
-  #endWait: (() => void) | undefined;
+  #delivered: { entry: SpooledEvent; taken: boolean }[] = [];
+  #settling: Promise<void> | undefined;
 
   constructor(member: string, options: ForwarderOptions) {
     this.#member = member;
@@ -67,96 +80,103 @@ class Sender {
   }
 
   wake(): void {
-    this.#woken = true;
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-      if (this.#woken && !this.#stopped) this.wake();
+    if (this.#stopped) return;
+    this.#woken ??= setImmediate(() => {
+      this.#woken = undefined;
+      if (this.#unreachable && this.#options.links.get(this.#member)?.healthy) this.#again();
+      else this.#pump();
     });
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#endWait?.();
-    await this.#running;
+    clearTimeout(this.#retry);
+    if (this.#woken) clearImmediate(this.#woken);
+    await Promise.all(this.#inFlight.values());
+    await this.#settling;
   }
 
-  async #run(): Promise<void> {
-    let waitMs = RETRY_MS_MIN;
-    while (!this.#stopped && this.#woken) {
-      this.#woken = false;
-      const { delivered, left } = await this.#tryPass();
-      if (left === 0 || this.#stopped) continue;
-      this.#woken = true;
-      waitMs = delivered > 0 ? RETRY_MS_MIN : Math.min(waitMs * 2, RETRY_MS_MAX);
-      const link = this.#options.links.get(this.#member);
-      if (!link) return; // left the table: a new table reroutes what waits for it
-      await this.#wait(
-        link.connected ? Math.min(waitMs, CONNECTED_RETRY_MS) : Math.max(link.retryInMs, waitMs),
-      );
-    }
+  /** Sends from the oldest entry on. */
+  #again(): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    this.#unreachable = false;
+    this.#cursor = 0;
+    this.#pump();
   }
 
-  #wait(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#endWait = () => {
-        clearTimeout(this.#timer);
-        resolve();
-      };
-      this.#timer = setTimeout(resolve, ms);
-    });
-  }
-
-  /** The disk may refuse what was delivered to be struck off: it is sent again, and known there. */
-  async #tryPass(): Promise<{ delivered: number; left: number }> {
-    try {
-      return await this.#pass();
-    } catch (error) {
-      this.#options.log.warn(
-        { member: this.#member, error: String(error) },
-        'forwarding failed; trying again',
-      );
-      return { delivered: 0, left: 1 };
-    }
-  }
-
-  /** Tries everything that waits once. `left`: entries that stay. */
-  async #pass(): Promise<{ delivered: number; left: number }> {
+  #pump(): void {
     const { spool, links } = this.#options;
-    let after = 0;
-    let delivered = 0;
-    let left = 0;
-    while (!this.#stopped) {
-      const entries = spool.next(this.#member, after, BATCH);
-      if (entries.length === 0) break;
-      after = entries.at(-1)!.seq;
+    while (!this.#stopped && !this.#unreachable && this.#inFlight.size < WINDOW) {
       const link = links.get(this.#member);
-      if (!link) return { delivered, left: left + entries.length };
-      const results = await Promise.all(
-        entries.map(async (entry) => {
-          try {
-            return { entry, answer: await link.publish(entry.event, entry.hops) };
-          } catch (error) {
-            if (error instanceof MemberUnreachableError) return { entry, answer: undefined };
-            throw error;
-          }
-        }),
-      );
-      const done = results.filter(({ entry, answer }) => this.#isDone(entry, answer));
-      await spool.settle(
-        this.#member,
-        done.map(({ entry }) => entry.seq),
-      );
-      const taken = done.filter(({ answer }) => answer?.accepted).length;
-      if (taken > 0) this.#options.onDelivered(this.#member, taken);
-      delivered += done.length;
-      left += results.length - done.length;
-      // Out of reach: the rest waits as well.
-      if (results.some(({ answer }) => answer === undefined)) return { delivered, left: left + 1 };
+      if (!link) return; // left the table: a new table reroutes what waits for it
+      const entries = spool.next(this.#member, this.#cursor, BATCH);
+      if (entries.length === 0) return;
+      this.#cursor = entries.at(-1)!.seq;
+      for (const entry of entries)
+        if (!this.#inFlight.has(entry.seq)) this.#inFlight.set(entry.seq, this.#send(link, entry));
     }
-    return { delivered, left };
   }
 
-  #isDone(entry: SpooledEvent, answer: { accepted: boolean; message: string } | undefined): boolean {
+  async #send(link: MemberLink, entry: SpooledEvent): Promise<void> {
+    let answer: PublishAnswer | undefined;
+    try {
+      answer = await link.publish(entry.event, entry.hops);
+    } catch (error) {
+      if (!(error instanceof MemberUnreachableError)) this.#failed(error);
+    }
+    const { clock, onAnswer } = this.#options;
+    onAnswer(entry.event, this.#member, answer?.accepted === true, clock() - entry.spooledAtMs);
+    if (this.#isDone(entry, answer)) {
+      this.#delivered.push({ entry, taken: answer?.accepted === true });
+      this.#settling ??= this.#settle();
+      return;
+    }
+    this.#inFlight.delete(entry.seq);
+    // Out of reach: the rest waits as well.
+    if (answer === undefined) this.#unreachable = true;
+    this.#retryLater(link);
+  }
+
+  /** Strikes off what was delivered, everything of one turn together. */
+  async #settle(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    const batch = this.#delivered;
+    this.#delivered = [];
+    try {
+      await this.#options.spool.settle(
+        this.#member,
+        batch.map(({ entry }) => entry.seq),
+      );
+      const taken = batch.filter((one) => one.taken).length;
+      if (taken > 0) this.#options.onDelivered(this.#member, taken);
+      this.#waitMs = RETRY_MS_MIN;
+    } catch (error) {
+      // The disk refused to strike them off: they are sent again, and known there.
+      this.#failed(error);
+      const link = this.#options.links.get(this.#member);
+      if (link) this.#retryLater(link);
+    }
+    for (const { entry } of batch) this.#inFlight.delete(entry.seq);
+    this.#settling = this.#delivered.length > 0 ? this.#settle() : undefined;
+    this.wake();
+  }
+
+  #retryLater(link: MemberLink): void {
+    if (this.#retry || this.#stopped) return;
+    this.#waitMs = Math.min(this.#waitMs * 2, RETRY_MS_MAX);
+    const ms = link.connected
+      ? Math.min(this.#waitMs, CONNECTED_RETRY_MS)
+      : Math.max(link.retryInMs, this.#waitMs);
+    this.#retry = setTimeout(() => this.#again(), ms);
+    this.#retry.unref();
+  }
+
+  #failed(error: unknown): void {
+    this.#options.log.warn({ member: this.#member, error: String(error) }, 'forwarding failed; trying again');
+  }
+
+  #isDone(entry: SpooledEvent, answer: PublishAnswer | undefined): boolean {
     if (answer?.accepted) return true;
     if (answer && !TRANSIENT.test(answer.message)) return this.#giveUp(entry, answer.message);
     if (this.#options.clock() - entry.spooledAtMs > AGE_MS_MAX)
