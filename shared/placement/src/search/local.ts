@@ -36,7 +36,8 @@ const stickiness = 0.1;
  * Local search on the exact objective: one copy of one account moves to another member, chosen by what its readers have
  * open; the covers of its readers are recomputed, and the move stays if energy does not rise. When the other member is
  * full, an account with hardly any followers comes back in exchange. Proposals start from a random reader and the member
- * from which it reads least, which is the one it could do without.
+ * from which it reads least, which is the one it could do without; while a member is past its limit, half of them start
+ * there.
  *
  * Energy is a sum of quotients and products of integers in a fixed order: IEEE 754 makes it the same everywhere.
  * @returns moves kept
@@ -227,14 +228,16 @@ export function localSearch(state: SearchState, options: LocalOptions): number {
     work += 64;
     fruitless++;
     const reader = random(readers.length);
-    const weak = weakest(reader);
+    const relieve = energy.worst >= 0 && random(2) === 0 && counts[reader * k + energy.worst] > 0;
+    const weak = relieve ? energy.worst : weakest(reader);
     if (weak < 0) continue;
     const account = followeeOn(reader, weak);
     if (account < 0 || sizes[account] === fixed[account]) continue;
-    const worth = costlyFollowers * (energy.overloaded ? 4 : 1);
+    const worth = costlyFollowers * (energy.worst >= 0 ? 4 : 1);
     if (random(state.popularity(account)) >= worth) continue;
     if (changed.size >= changesMax && !changed.has(account)) continue;
-    const at = account * width + fixed[account] + random(sizes[account] - fixed[account]);
+    const at = relieve ? rowIndex(state, account, weak) : copyAt(state, account, random);
+    if (at < 0) continue;
     work += 4 * state.popularity(account);
     const to = target(account, at);
     if (to < 0) continue;
@@ -260,12 +263,26 @@ export function localSearch(state: SearchState, options: LocalOptions): number {
   return kept;
 }
 
+/** Where an account's copy on a member stands, if it is not pinned; −1 otherwise. */
+function rowIndex(state: SearchState, account: number, member: number): number {
+  const start = account * state.width;
+  for (let j = start + state.fixed[account]; j < start + state.sizes[account]; j++) {
+    if (state.lists[j] === member) return j;
+  }
+  return -1;
+}
+
+/** A random copy of an account that is not pinned. */
+function copyAt(state: SearchState, account: number, random: (below: number) => number): number {
+  return account * state.width + state.fixed[account] + random(state.sizes[account] - state.fixed[account]);
+}
+
 /** What local search lowers, kept up to date as readers' rows change. */
 class Energy {
   /** Σ over (reader, open member) of the chance that it closes */
   closing = 0;
-  /** is a member past its limit? */
-  overloaded = false;
+  /** the member furthest past its limit, −1 when none is */
+  worst = -1;
   #value: number;
   /** fanout at the start: penalties are relative to it */
   readonly scale: number;
@@ -318,20 +335,24 @@ class Energy {
       readMean += reads[member] / readCapacity[member] / k;
     }
     let penalty = 0;
-    let overloaded = false;
+    let worst = -1;
+    let most = 0;
     for (let member = 0; member < k; member++) {
       if (caps[member] === 0) continue;
       const byConnections = connections[member] / connectionCapacity[member] / connectionMean;
       const byReads = reads[member] / readCapacity[member] / readMean;
       const overConnections = byConnections / limits.loadLimit - 1;
       const overReads = byReads / limits.loadLimit - 1;
-      if (overConnections > 0 || overReads > 0) overloaded = true;
+      if (overConnections > most || overReads > most) {
+        most = Math.max(overConnections, overReads);
+        worst = member;
+      }
       const lack = limits.loadFloor - byConnections;
       if (overConnections > 0) penalty += overloadWeight * overConnections * overConnections;
       if (overReads > 0) penalty += overloadWeight * overReads * overReads;
       if (lack > 0) penalty += lackWeight * lack * lack;
     }
-    this.overloaded = overloaded;
+    this.worst = worst;
     return (opened + (closingWeight * this.closing) / 4096) / readers.length + penalty * this.scale;
   }
 }

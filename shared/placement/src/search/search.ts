@@ -64,7 +64,7 @@ const efforts = {
     starts: 6,
     local: 5e8,
     localEach: 4000,
-    overload: 500,
+    overload: 1000,
   },
   long: {
     follows: 8e8,
@@ -73,7 +73,7 @@ const efforts = {
     starts: 6,
     local: 5e9,
     localEach: 40000,
-    overload: 300,
+    overload: 700,
   },
 } as const;
 /** A start with fewer rounds than this is not worth it. */

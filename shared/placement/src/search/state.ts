@@ -66,6 +66,8 @@ export class SearchState {
 
   readonly #gain: Int32Array;
   readonly #pending: Uint32Array;
+  /** bit sets of the members that hold each pending followee */
+  readonly #holders: Int32Array;
 
   constructor(graph: FollowGraph, k: number, copies: number, limits: SearchLimits) {
     this.graph = graph;
@@ -114,6 +116,7 @@ export class SearchState {
     this.reads = new Float64Array(k);
     this.#gain = new Int32Array(k);
     this.#pending = new Uint32Array(degreeMax);
+    this.#holders = new Int32Array(degreeMax * this.words);
   }
 
   /** Readers that follow an account. */
@@ -168,18 +171,24 @@ export class SearchState {
     const { graph, k, width, lists, sizes, counts, open, words } = this;
     const gain = this.#gain;
     const pending = this.#pending;
+    const holders = this.#holders;
     const account = this.readers[reader];
     const from = graph.offsets[account];
     let left = graph.offsets[account + 1] - from;
     const row = reader * k;
     for (let member = 0; member < k; member++) gain[member] = counts[row + member] = 0;
     for (let word = 0; word < words; word++) open[reader * words + word] = 0;
-    for (let i = 0; i < left; i++) {
+    for (let i = 0, at = 0; i < left; i++, at += words) {
       const followee = graph.targets[from + i];
       pending[i] = followee;
+      for (let word = 0; word < words; word++) holders[at + word] = 0;
       const start = followee * width;
       const end = start + sizes[followee];
-      for (let j = start; j < end; j++) gain[lists[j]]++;
+      for (let j = start; j < end; j++) {
+        const member = lists[j];
+        gain[member]++;
+        holders[at + (member >>> 5)] |= 1 << (member & 31);
+      }
     }
     const first = (Math.imul(account, starts) >>> 0) % k;
     let opened = 0;
@@ -202,20 +211,19 @@ export class SearchState {
       counts[row + best] = most;
       open[reader * words + (best >>> 5)] |= 1 << (best & 31);
       opened++;
+      const bit = 1 << (best & 31);
       let write = 0;
-      for (let i = 0; i < left; i++) {
+      let to = 0;
+      for (let i = 0, at = best >>> 5, row = 0; i < left; i++, at += words, row += words) {
         const followee = pending[i];
-        const start = followee * width;
-        const end = start + sizes[followee];
-        let has = false;
-        for (let j = start; j < end; j++) {
-          if (lists[j] === best) {
-            has = true;
-            break;
-          }
+        if ((holders[at] & bit) !== 0) {
+          const start = followee * width;
+          const end = start + sizes[followee];
+          for (let j = start; j < end; j++) gain[lists[j]]--;
+        } else {
+          pending[write++] = followee;
+          for (let word = 0; word < words; word++) holders[to++] = holders[row + word];
         }
-        if (has) for (let j = start; j < end; j++) gain[lists[j]]--;
-        else pending[write++] = followee;
       }
       left = write;
     }
