@@ -97,7 +97,7 @@ describe('epochs, from the graph in PostgreSQL to a follower behind NATS', () =>
       fence,
       keys,
       members,
-      placement: { copies: 3, extraCopies: 0.1, hubs: 'adaptive', seed: 1 },
+      placement: { copies: 3, extraCopies: 0.1, hubs: 'adaptive', seed: 1, effort: 'quick' },
       reason: 'test',
       force: false,
       nowMs: () => 1_800_000_000_000,

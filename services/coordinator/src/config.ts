@@ -59,6 +59,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       extraCopies: read.number('COVEY_EXTRA_COPIES', { min: 0, max: 4, fallback: 0.1 }),
       hubs: read.choice('COVEY_HUBS', ['adaptive', 'together', 'spread'], 'adaptive'),
       seed: read.integer('COVEY_SEED', { min: 0, max: 0xffffffff, fallback: 1 }),
+      // People wait for a local cluster; a public one places on a schedule.
+      effort: read.choice(
+        'COVEY_EFFORT',
+        ['quick', 'normal', 'long'],
+        profile === 'local' ? 'quick' : 'normal',
+      ),
     },
     spoolDir: join(read.string('COVEY_HOME', '.covey'), 'ingest'),
     placeEveryMs: read.integer('COVEY_PLACE_EVERY_S', { min: 10, max: 86_400, fallback: 3600 }) * 1000,

@@ -64,7 +64,7 @@ export function computeEpoch(
   const previous = inputs.previous ? new PlacementTable(inputs.previous) : undefined;
   const placementMembers = members.map(toPlacementMember);
   const { communityOf, count, modularity } = timed('detect', () =>
-    detectCommunities(graph, { engine: 'louvain', seed: options.seed }),
+    detectCommunities(graph, { engine: 'auto', seed: options.seed }),
   );
   const before = previous ? previousPlacement(previous, pubkeys, graph.nodes) : undefined;
   const placement = timed('place', () =>
@@ -78,6 +78,7 @@ export function computeEpoch(
         hubs: options.hubs,
         pins,
         seed: options.seed,
+        effort: options.effort,
         allowShortfall: true,
         ...(before ? { previous: before } : {}),
       },

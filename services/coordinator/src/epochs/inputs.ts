@@ -9,6 +9,8 @@ export interface PlacementOptions {
   extraCopies: number;
   hubs: 'adaptive' | 'together' | 'spread';
   seed: number;
+  /** How long the search for a better placement goes on. */
+  effort: 'quick' | 'normal' | 'long';
 }
 
 /** Everything that decides an epoch's table. Same inputs, same bytes, whoever computes them. */
@@ -56,7 +58,7 @@ export function inputsDigest(inputs: EpochInputs): string {
       m.capacity.reads,
       m.state,
     ]),
-    options: [options.copies, options.extraCopies, options.hubs, options.seed],
+    options: [options.copies, options.extraCopies, options.hubs, options.seed, options.effort],
     pins: [...pins].sort(([a], [b]) => a - b),
     previousRoot: previousRoot ?? null,
   });
