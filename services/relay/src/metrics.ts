@@ -42,6 +42,11 @@ export class RelayMetrics {
     labelNames: ['copies'] as const,
     registers: this.#registers,
   });
+  readonly deliveryExcess = new Counter({
+    name: 'covey_relay_delivery_excess_total',
+    help: 'Accounts and hashtags tagged in events that were not delivered to their members, past the bound of an event',
+    registers: this.#registers,
+  });
   readonly copyMs = new Histogram({
     name: 'covey_relay_copy_milliseconds',
     help: 'Time from the commit of an event here until another member has its copy',

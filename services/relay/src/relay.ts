@@ -213,8 +213,8 @@ export class Relay {
   async #rearrange(): Promise<void> {
     const enforcer = this.#enforcer;
     const members = enforcer.table?.members ?? [];
-    const place = (event: Parameters<Enforcer['othersOf']>[0]) =>
-      enforcer.othersOf(event).map((index) => members[index]!.id);
+    const place = (event: Parameters<Enforcer['placesOf']>[0]) =>
+      enforcer.placesOf(event).map((index) => members[index]!.id);
     for (const member of this.#spool.members)
       for (let after: number | undefined = 0; after !== undefined && !this.#stopped; )
         after = await this.#spool.reroute(member, after, REROUTE_BATCH, place, this.#clock());

@@ -1,5 +1,5 @@
-import { type Decision, type Enforcer, isProtected } from '@covey/enforcement';
-import { isEphemeral, type NostrEvent } from '@covey/nostr';
+import { type Decision, type Delivery, type Enforcer, HOPS_MAX, isProtected } from '@covey/enforcement';
+import { isEphemeral, isHex64, KIND, type NostrEvent } from '@covey/nostr';
 import { redirectMessage } from '@covey/protocol';
 import { admitEvent, RefusedEventError } from './admission.ts';
 import { claimedId } from './frames.ts';
@@ -9,7 +9,7 @@ import type { Confirmations } from './members/confirmations.ts';
 import type { ForwardedEvents } from './members/forwarded-events.ts';
 import type { MemberLinks } from './members/member-links.ts';
 import type { RelayMetrics } from './metrics.ts';
-import { type EventStore, StoreBusyError, type WriteResult } from './store/event-store.ts';
+import { type EventStore, type Spooling, StoreBusyError, type WriteResult } from './store/event-store.ts';
 
 /** Ephemeral events on their way to other members; further ones are dropped, as nothing promises them. */
 const EPHEMERAL_IN_FLIGHT_MAX = 1000;
@@ -18,6 +18,10 @@ const EPHEMERAL_IN_FLIGHT_MAX = 1000;
 const SECOND_COPY_MS_MAX = 2000;
 /** Longest time that a client waits for a holder to confirm what is in the spool here. */
 const HOLDER_MS_MAX = 1000;
+
+/** Events that one deletion follows to where they were delivered. */
+const DELETED_IDS_MAX = 1000;
+const NO_DELIVERY: Delivery = { members: [], excess: 0 };
 
 /** Who sends an event. */
 export interface Source {
@@ -127,22 +131,28 @@ export class WritePath {
   async #keep(event: NostrEvent, decision: Decision, hops: number) {
     const { live, metrics, store } = this.#options;
     if (decision.reason === 'observed') metrics.observed.inc();
+    const delivery = this.#delivery(event, decision, hops);
     if (isEphemeral(event.kind)) {
       live.publish(event, JSON.stringify(event));
-      this.#passOn(event, decision, hops);
+      this.#passOn(event, [...decision.holders, ...delivery.members], hops);
       return { accepted: true, message: '', outcome: 'ephemeral' };
     }
     const { outcome, dropped } = await store.write({
       event,
       keep: true,
       unplaced: decision.reason === 'no table',
-      spool: { hops: hops + 1, destinations: this.#ids(decision.holders) },
+      delivered: decision.reason === 'delivered',
+      spool: this.#spooling(event, decision, delivery, hops),
     });
     if (dropped.length > 0) metrics.copiesDropped.inc(dropped.length);
     switch (outcome) {
       case 'stored':
         live.publish(event, JSON.stringify(event));
-        return { accepted: true, message: hops > 0 ? '' : await this.#secondCopy(event, decision), outcome };
+        return {
+          accepted: true,
+          message: hops > 0 ? '' : join(await this.#secondCopy(event, decision), over(delivery)),
+          outcome,
+        };
       case 'superseded':
         return { accepted: true, message: 'duplicate: a newer version is stored here', outcome };
       case 'deleted':
@@ -155,15 +165,16 @@ export class WritePath {
   async #forward(event: NostrEvent, decision: Decision, hops: number) {
     const { forwarded, live, metrics, store } = this.#options;
     const to = this.#urls(decision.holders).join(' ');
+    const delivery = this.#delivery(event, decision, hops);
     if (isEphemeral(event.kind)) {
       live.publish(event, JSON.stringify(event));
-      this.#passOn(event, decision, hops);
+      this.#passOn(event, [...decision.holders, ...delivery.members], hops);
       return { accepted: true, message: `forwarding to ${to}`, outcome: 'ephemeral' };
     }
     const { outcome, dropped }: WriteResult = await store.write({
       event,
       keep: false,
-      spool: { hops: hops + 1, destinations: this.#ids(decision.holders) },
+      spool: this.#spooling(event, decision, delivery, hops),
     });
     if (outcome === 'full')
       return {
@@ -177,13 +188,48 @@ export class WritePath {
       forwarded.add(event);
       live.publish(event, JSON.stringify(event));
     }
-    return outcome === 'duplicate'
-      ? { accepted: true, message: `duplicate: already forwarding to ${to}`, outcome: 'duplicate' }
-      : {
-          accepted: true,
-          message: `forwarding to ${to}${hops > 0 ? '' : await this.#firstCopy(event, decision)}`,
-          outcome: 'forwarded',
-        };
+    if (outcome === 'duplicate')
+      return { accepted: true, message: `duplicate: already forwarding to ${to}`, outcome: 'duplicate' };
+    const confirmed = hops > 0 ? '' : await this.#firstCopy(event, decision);
+    return {
+      accepted: true,
+      message: join(`forwarding to ${to}`, confirmed, over(delivery)),
+      outcome: 'forwarded',
+    };
+  }
+
+  /** Where else an event goes that came from a client; and a deletion, whoever sent it, to where its targets went. */
+  #delivery(event: NostrEvent, decision: Decision, hops: number): Delivery {
+    const { enforcer, metrics } = this.#options;
+    if (decision.reason === 'observed' || decision.reason === 'no table') return NO_DELIVERY;
+    if (event.kind === KIND.deletion && decision.action === 'accept') return this.#deletionDelivery(event);
+    if (hops > 0) return NO_DELIVERY;
+    const delivery = enforcer().deliveries(event);
+    if (delivery.excess > 0) metrics.deliveryExcess.inc(delivery.excess);
+    return delivery;
+  }
+
+  /** Its holders alone know whom the deleted events were delivered to. */
+  #deletionDelivery(deletion: NostrEvent): Delivery {
+    const { enforcer, store, clock } = this.#options;
+    const ids = deletion.tags.filter(([name, id]) => name === 'e' && isHex64(id)).map(([, id]) => id!);
+    const found = store.query(
+      { ids: ids.slice(0, DELETED_IDS_MAX), authors: [deletion.pubkey], tags: {} },
+      { limitMax: DELETED_IDS_MAX, bytesMax: Number.MAX_SAFE_INTEGER, now: Math.floor(clock() / 1000) },
+    );
+    const members = new Set<number>();
+    for (const { json } of found.events)
+      for (const member of enforcer().deliveries(JSON.parse(json)).members) members.add(member);
+    return { members: [...members], excess: 0 };
+  }
+
+  /** The copies of an event. What erases others goes no further than it is sent, and is kept where it arrives. */
+  #spooling(event: NostrEvent, decision: Decision, delivery: Delivery, hops: number): Spooling {
+    const erases = event.kind === KIND.deletion || event.kind === KIND.vanish;
+    return {
+      hops: erases && delivery.members.length > 0 ? HOPS_MAX : hops + 1,
+      destinations: this.#ids([...decision.holders, ...delivery.members]),
+    };
   }
 
   /** Waits for one other holder; what OK says when none confirmed. */
@@ -200,7 +246,7 @@ export class WritePath {
     const { confirmations, metrics } = this.#options;
     const one = await confirmations.wait(event.id, this.#reachable(decision), HOLDER_MS_MAX);
     metrics.acknowledged.inc({ copies: one ? 'two' : 'spooled' });
-    return one ? '' : '; spooled here, no holder has confirmed it yet';
+    return one ? '' : 'spooled here, no holder has confirmed it yet';
   }
 
   #reachable(decision: Decision): string[] {
@@ -208,8 +254,8 @@ export class WritePath {
   }
 
   /** Ephemeral events go to other members at once or not at all. */
-  #passOn(event: NostrEvent, decision: Decision, hops: number): void {
-    for (const index of decision.holders) {
+  #passOn(event: NostrEvent, members: readonly number[], hops: number): void {
+    for (const index of members) {
       const link = this.#options.links.at(index);
       if (!link || this.#ephemeralInFlight >= EPHEMERAL_IN_FLIGHT_MAX) continue;
       this.#ephemeralInFlight++;
@@ -238,4 +284,14 @@ export class WritePath {
     const all = this.#options.enforcer().table?.members ?? [];
     return members.map((index) => all[index]!.url);
   }
+}
+
+/** The parts of a message that there are. */
+function join(...parts: readonly string[]): string {
+  return parts.filter((part) => part !== '').join('; ');
+}
+
+/** Nobody is passed over in silence. */
+function over({ excess }: Delivery): string {
+  return excess === 0 ? '' : `it tags too many: ${excess} accounts or hashtags get no copy`;
 }

@@ -1,5 +1,6 @@
-import type { Filter, NostrEvent } from '@covey/nostr';
+import { type Filter, hashtagKey, KIND, type NostrEvent } from '@covey/nostr';
 import type { PlacementTable } from '@covey/table';
+import { type DeliveryKeys, deliveryKeys, isDelivered } from './delivery.ts';
 import { type FilterRoute, routeFilter } from './filter-route.ts';
 import { type GroupRoute, routeOf } from './group-route.ts';
 import { decodeKey } from './key-bytes.ts';
@@ -15,6 +16,7 @@ export const HOPS_MAX = 3;
 export type DecisionReason =
   | 'holder'
   | 'read copy'
+  | 'delivered'
   | 'no table'
   | 'observed'
   | 'elsewhere'
@@ -49,12 +51,28 @@ const PROTECTED: Decision = { action: 'refuse', holders: NONE, reason: 'protecte
 const HOP_LIMIT: Decision = { action: 'refuse', holders: NONE, reason: 'hop limit' };
 const FROM_MEMBER: Decision = { action: 'accept', holders: NONE, reason: 'holder' };
 const READ_COPY: Decision = { action: 'accept', holders: NONE, reason: 'read copy' };
+const DELIVERED: Decision = { action: 'accept', holders: NONE, reason: 'delivered' };
 const PROTECTED_HERE: Decision = { action: 'accept', holders: NONE, reason: 'protected' };
+
+/** Where an event goes besides the members that hold it. */
+export interface Delivery {
+  /** Indexes of members that hold an account or a hashtag that the event tags; neither this one nor holders among them. */
+  members: readonly number[];
+  /** Accounts and hashtags that were passed over because the event tags too many. */
+  excess: number;
+}
+
+const NO_DELIVERY: Delivery = { members: NONE, excess: 0 };
+/** Hashtags whose key is remembered. */
+const HASHTAGS_MAX = 10_000;
 
 /** A group's route with the decisions that follow from it, so that a decision allocates nothing. */
 interface Prepared extends GroupRoute {
+  /** Its number; −1 for a union of several. */
+  group: number;
   accept: Decision;
   acceptReadCopy: Decision;
+  acceptDelivered: Decision;
   forward: Decision;
   redirect: Decision;
   redirectProtected: Decision;
@@ -73,9 +91,21 @@ export class Enforcer {
   /** Equal lists of readers as one array, so that a filter's keys are grouped by identity. */
   readonly #readers = new Map<string, readonly number[]>();
   readonly #key = new Uint8Array(32);
+  /** Groups of hashtags seen lately. */
+  readonly #hashtags = new Map<string, number>();
+  readonly #filling: (group: number) => boolean;
 
-  /** @param self public key (hex) of this member; it may be missing from the table, and then holds nothing */
-  constructor(table: PlacementTable | undefined, self: string, mode: WriteMode = 'forward') {
+  /**
+   * @param self public key (hex) of this member; it may be missing from the table, and then holds nothing
+   * @param filling whether this member is still filling its copy of a group
+   */
+  constructor(
+    table: PlacementTable | undefined,
+    self: string,
+    mode: WriteMode = 'forward',
+    filling: (group: number) => boolean = () => false,
+  ) {
+    this.#filling = filling;
     this.table = table;
     this.mode = mode;
     this.#self = table?.memberIndex(self) ?? -1;
@@ -94,12 +124,78 @@ export class Enforcer {
     }
     if (origin.member) {
       if (route.holds) return route.writes ? FROM_MEMBER : READ_COPY; // its sender copies to the others
-      return origin.hops < HOPS_MAX ? route.forward : HOP_LIMIT;
+      if (this.#isDeliveredHere(event)) return DELIVERED;
+      if (origin.hops < HOPS_MAX) return route.forward;
+      // It follows what it deletes to members that do not hold its author.
+      return event.kind === KIND.deletion || event.kind === KIND.vanish ? DELIVERED : HOP_LIMIT;
     }
     if (route.writes) return route.accept;
     if (this.mode === 'observe') return OBSERVED;
     if (this.mode === 'redirect' || origin.announced) return route.redirect;
-    return route.holds ? route.acceptReadCopy : route.forward;
+    if (route.holds) return route.acceptReadCopy;
+    return this.#isDeliveredHere(event) ? route.acceptDelivered : route.forward;
+  }
+
+  /**
+   * The other members that an event is delivered to though they do not hold it: those of the accounts and hashtags that it
+   * tags, within bounds; all of them for a request to vanish, whose author's events may stand anywhere. It is for the
+   * member that took the event from its client.
+   */
+  deliveries(event: Pick<NostrEvent, 'kind' | 'pubkey' | 'tags'>): Delivery {
+    if (!this.table || isProtected(event)) return NO_DELIVERY;
+    if (event.kind === KIND.vanish) {
+      const { others } = this.#route(event.pubkey);
+      const rest = this.table.members.map((_, i) => i).filter((i) => i !== this.#self && !others.includes(i));
+      return { members: rest, excess: 0 };
+    }
+    if (event.tags.length === 0 || !isDelivered(event.kind)) return NO_DELIVERY;
+    const keys = deliveryKeys(event);
+    const members = new Set<number>();
+    for (const route of this.#deliveryRoutes(keys)) for (const member of route.others) members.add(member);
+    for (const member of this.#route(event.pubkey).others) members.delete(member);
+    return members.size === 0 && keys.excess === 0
+      ? NO_DELIVERY
+      : { members: [...members], excess: keys.excess };
+  }
+
+  /** Every other member that an event belongs to: those that hold it, then those that it is delivered to. */
+  placesOf(event: Pick<NostrEvent, 'kind' | 'pubkey' | 'tags'>): readonly number[] {
+    const { members } = this.deliveries(event);
+    return members.length > 0 ? [...this.othersOf(event), ...members] : this.othersOf(event);
+  }
+
+  /** Whether this event belongs here: its group is held here, or that of an account or hashtag that it tags. */
+  keeps(event: Pick<NostrEvent, 'kind' | 'pubkey' | 'tags'>): boolean {
+    return this.holds(event) || this.#isDeliveredHere(event);
+  }
+
+  /** Whether this event belongs to both this member and member number `other`: what the two repair between them. */
+  shares(event: Pick<NostrEvent, 'kind' | 'pubkey' | 'tags'>, other: number): boolean {
+    if (!this.table || isProtected(event)) return false;
+    const route = isPlacedByTagged(event.kind) ? this.#taggedRoute(event) : this.#route(event.pubkey);
+    const here = route.holds || this.#isDeliveredHere(event);
+    return here && (route.others.includes(other) || this.deliveries(event).members.includes(other));
+  }
+
+  #isDeliveredHere(event: Pick<NostrEvent, 'kind' | 'pubkey' | 'tags'>): boolean {
+    if (event.tags.length === 0 || !isDelivered(event.kind)) return false;
+    for (const route of this.#deliveryRoutes(deliveryKeys(event))) if (route.holds) return true;
+    return false;
+  }
+
+  *#deliveryRoutes({ accounts, hashtags }: DeliveryKeys): Generator<Prepared> {
+    for (const account of accounts) yield this.#route(account);
+    for (const hashtag of hashtags) yield this.#hashtagRoute(hashtag);
+  }
+
+  #hashtagRoute(hashtag: string): Prepared {
+    let group = this.#hashtags.get(hashtag);
+    if (group === undefined) {
+      if (this.#hashtags.size >= HASHTAGS_MAX) this.#hashtags.clear();
+      group = this.table!.groupOf(hashtagKey(hashtag));
+      this.#hashtags.set(hashtag, group);
+    }
+    return this.#groupRoute(group);
   }
 
   /** The other members that hold this event: where its copies belong, whoever received it. */
@@ -114,17 +210,43 @@ export class Enforcer {
     return (isPlacedByTagged(event.kind) ? this.#taggedRoute(event) : this.#route(event.pubkey)).holds;
   }
 
+  /** Groups that this member holds a copy of, with the other members that do. */
+  *held(): Generator<{ group: number; others: readonly number[] }> {
+    for (let group = 0; group < (this.table?.groupCount ?? 0); group++) {
+      const { holds, others } = this.#groupRoute(group);
+      if (holds) yield { group, others };
+    }
+  }
+
+  /** Number of the group of a key (64 hex digits); −1 without a table. */
+  groupOf(key: string): number {
+    return this.table ? this.#route(key).group : -1;
+  }
+
   /** Which other members to ask for what a filter wants. */
   route(filter: Filter): FilterRoute {
     if (!this.table) return { asks: [], open: false };
-    const route = routeFilter(filter, (key) => this.#route(key).readers);
+    const route = routeFilter(
+      filter,
+      (key) => this.#readersOf(this.#route(key)),
+      (hashtag) => this.#readersOf(this.#hashtagRoute(hashtag)),
+    );
     return this.table.members.length > 1 ? route : { ...route, open: false };
   }
 
   #route(pubkey: string): Prepared {
-    const group = this.table!.groupOf(decodeKey(pubkey, this.#key));
+    return this.#groupRoute(this.table!.groupOf(decodeKey(pubkey, this.#key)));
+  }
+
+  /** While this member fills a group, what it has is not all: the others are asked as well. */
+  #readersOf(route: Prepared): readonly number[] {
+    return route.readers.length === 0 && this.#filling(route.group) ? route.others : route.readers;
+  }
+
+  #groupRoute(group: number): Prepared {
     return (this.#groups[group] ??= this.#prepare(
       routeOf(this.table!.group(group), this.#moves.get(group), this.#self),
+      group,
     ));
   }
 
@@ -142,15 +264,21 @@ export class Enforcer {
     });
   }
 
-  #prepare(route: GroupRoute): Prepared {
+  #prepare(route: GroupRoute, group = -1): Prepared {
     const key = route.readers.join();
     const readers = this.#readers.get(key) ?? route.readers;
     this.#readers.set(key, readers);
+    const othersKey = route.others.join();
+    const others = this.#readers.get(othersKey) ?? route.others;
+    this.#readers.set(othersKey, others);
     const named = route.writers.filter((member) => member !== this.#self);
     return {
       ...route,
+      group,
+      others,
       readers,
       accept: { action: 'accept', holders: route.others, reason: 'holder' },
+      acceptDelivered: { action: 'accept', holders: route.others, reason: 'delivered' },
       acceptReadCopy: { action: 'accept', holders: route.others, reason: 'read copy' },
       forward: { action: 'forward', holders: route.others, reason: 'elsewhere' },
       redirect: { action: 'redirect', holders: named, reason: 'elsewhere' },

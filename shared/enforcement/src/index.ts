@@ -1,6 +1,14 @@
 export {
+  DELIVERED_ACCOUNTS_MAX,
+  DELIVERED_HASHTAGS_MAX,
+  type DeliveryKeys,
+  deliveryKeys,
+  isDelivered,
+} from './delivery.ts';
+export {
   type Decision,
   type DecisionReason,
+  type Delivery,
   Enforcer,
   HOPS_MAX,
   isProtected,

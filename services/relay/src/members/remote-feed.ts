@@ -204,7 +204,7 @@ export class RemoteFeed {
 }
 
 function keysOf(filter: Filter): number {
-  return filter.authors?.length ?? filter.tags['p']?.length ?? 0;
+  return filter.authors?.length ?? filter.tags['p']?.length ?? filter.tags['t']?.length ?? 0;
 }
 
 /** The filters to send for these parts: parts of the same filter become one. */
@@ -212,7 +212,7 @@ function mergeParts(parts: readonly Part[], since: number | undefined): Filter[]
   const merged = new Map<number, Filter>();
   for (const { filter, of } of parts) {
     const { authors, tags, ...rest } = filter;
-    const { p: tagged, ...otherTags } = tags;
+    const { p: tagged, t: hashtags, ...otherTags } = tags;
     const known = merged.get(of);
     const join = (a: string[] | undefined, b: string[] | undefined) => [
       ...new Set([...(a ?? []), ...(b ?? [])]),
@@ -220,7 +220,11 @@ function mergeParts(parts: readonly Part[], since: number | undefined): Filter[]
     merged.set(of, {
       ...rest,
       ...(authors ? { authors: join(known?.authors, authors) } : {}),
-      tags: { ...otherTags, ...(tagged ? { p: join(known?.tags['p'], tagged) } : {}) },
+      tags: {
+        ...otherTags,
+        ...(tagged ? { p: join(known?.tags['p'], tagged) } : {}),
+        ...(hashtags ? { t: join(known?.tags['t'], hashtags) } : {}),
+      },
       ...(since === undefined ? {} : { since: Math.max(since, filter.since ?? 0) }),
     });
   }
@@ -246,5 +250,5 @@ export function remoteParts(
 
 function narrow(filter: Filter, ask: Ask): Filter {
   if (ask.by === 'authors') return { ...filter, authors: ask.keys };
-  return { ...filter, tags: { ...filter.tags, p: ask.keys } };
+  return { ...filter, tags: { ...filter.tags, [ask.by]: ask.keys } };
 }

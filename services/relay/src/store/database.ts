@@ -77,6 +77,8 @@ const MIGRATIONS: readonly string[] = [
     destinations TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  // Events that are here because they tag somebody, and not for their author.
+  'CREATE TABLE delivered (seq INTEGER PRIMARY KEY) STRICT;',
 ];
 
 /**

@@ -23,6 +23,8 @@ export interface WriteRequest {
   keep: boolean;
   /** The event was taken without knowing where its account lives: `takeUnplaced` hands it out once. */
   unplaced?: boolean;
+  /** It is here for an account or hashtag that it tags: who holds its author has it too. */
+  delivered?: boolean;
   spool?: Spooling;
 }
 

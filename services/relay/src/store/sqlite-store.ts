@@ -85,7 +85,7 @@ export class SqliteStore implements EventStore {
     return this.#commits.run(() => this.#write(request));
   }
 
-  #write({ event, keep, unplaced, spool }: WriteRequest): WriteResult {
+  #write({ event, keep, unplaced, delivered, spool }: WriteRequest): WriteResult {
     if (!keep) {
       if (!spool) return { outcome: 'duplicate', dropped: [] };
       return this.#spool.add(event, spool, this.#clock());
@@ -94,6 +94,7 @@ export class SqliteStore implements EventStore {
     let dropped: readonly string[] = [];
     if (outcome === 'stored') {
       if (unplaced) this.#sql('INSERT INTO unplaced (seq) VALUES (?)').run(seq);
+      if (delivered) this.#sql('INSERT INTO delivered (seq) VALUES (?)').run(seq);
       if (spool && spool.destinations.length > 0) {
         const spooled = this.#spool.add(event, spool, this.#clock());
         // Members without room are repaired later; the event is safe here.
@@ -183,6 +184,7 @@ export class SqliteStore implements EventStore {
     for (const key of tagKeys(event)) tag.run(key, event.created_at, headOf(event.id), seq);
     this.#sql('DELETE FROM events WHERE seq = ?').run(seq);
     this.#sql('DELETE FROM unplaced WHERE seq = ?').run(seq);
+    this.#sql('DELETE FROM delivered WHERE seq = ?').run(seq);
     this.#events--;
   }
 
@@ -302,11 +304,13 @@ export class SqliteStore implements EventStore {
     return authors;
   }
 
-  /** All events of a range, newest first, read page by page as they are taken. */
+  /** All events of a range that are here for their own sake, newest first, read page by page as they are taken. */
   *eventsIn(range: Range): Generator<NostrEvent> {
     const fetch = this.#fetcher(range, 0, Number.MAX_SAFE_INTEGER);
     for (const { seq } of mergeRanges([fetch], 64)) {
-      const row = this.#sql('SELECT json FROM events WHERE seq = ?').get(seq);
+      const row = this.#sql(
+        'SELECT json FROM events WHERE seq = ? AND seq NOT IN (SELECT seq FROM delivered)',
+      ).get(seq);
       if (row) yield JSON.parse(row['json'] as string);
     }
   }
