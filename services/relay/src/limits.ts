@@ -18,6 +18,8 @@ export interface Limits {
   answerBytesMax: number;
   /** What may wait to be sent on a connection; a slower reader is cut. */
   outboundBytesMax: number;
+  /** What may wait to be sent on all connections together; the slowest readers are cut. */
+  outboundTotalBytesMax: number;
   /** Time a reader has to take what it was sent before its next answer goes on. */
   slowReaderMs: number;
   /** Writes of one connection that wait for the disk before its socket is no longer read. */
@@ -51,6 +53,7 @@ export const DEFAULT_LIMITS: Limits = {
   limitMax: 1000,
   answerBytesMax: 8 * 1024 * 1024,
   outboundBytesMax: 16 * 1024 * 1024,
+  outboundTotalBytesMax: 256 * 1024 * 1024,
   slowReaderMs: 30_000,
   writesInFlightMax: 256,
   writesWaitingMax: 20_000,

@@ -9,6 +9,8 @@ import { Session, type SessionContext } from './session.ts';
 
 /** Time that clients have to close after they were told that we go. */
 const CLOSE_MS = 1000;
+/** How often it is looked at what waits for all readers together. */
+const RELIEF_MS = 1000;
 
 /** The address can't be listened on. The message says which, and what to do. */
 export class ListenError extends Error {
@@ -24,6 +26,7 @@ export class Listener {
   readonly #metrics: RelayMetrics;
   readonly #context: SessionContext;
   #watch: NodeJS.Timeout | undefined;
+  #relief: NodeJS.Timeout | undefined;
 
   constructor(context: SessionContext, http: HttpOptions) {
     this.#context = context;
@@ -76,6 +79,8 @@ export class Listener {
     });
     this.#watch = setInterval(() => this.#sweep(), Math.min(this.#limits.pingMs, this.#limits.idleMs));
     this.#watch.unref();
+    this.#relief = setInterval(() => this.#relieve(), RELIEF_MS);
+    this.#relief.unref();
     return (this.#server.address() as AddressInfo).port;
   }
 
@@ -110,6 +115,19 @@ export class Listener {
     }
   }
 
+  /** What waits for all readers together is bounded too: the slowest are cut first. */
+  #relieve(): void {
+    let waiting = 0;
+    for (const session of this.#sessions.values()) waiting += session.waitingBytes;
+    if (waiting <= this.#limits.outboundTotalBytesMax) return;
+    const slowest = [...this.#sessions.values()].sort((a, b) => b.waitingBytes - a.waitingBytes);
+    for (const session of slowest) {
+      if (waiting <= this.#limits.outboundTotalBytesMax) return;
+      waiting -= session.waitingBytes;
+      session.cut();
+    }
+  }
+
   /** Has every session look again at where its accounts live, spread over `ms`. */
   reroute(ms: number): void {
     const sessions = [...this.#sessions.values()];
@@ -121,6 +139,7 @@ export class Listener {
   /** No new connections or requests from here on. */
   refuse(): void {
     clearInterval(this.#watch);
+    clearInterval(this.#relief);
     this.#server.close();
   }
 
@@ -128,7 +147,8 @@ export class Listener {
   async close(): Promise<void> {
     const open = [...this.#sessions.keys()];
     const gone = Promise.all(open.map((socket) => new Promise((resolve) => socket.once('close', resolve))));
-    for (const socket of open) socket.close(1001, 'this relay is going away');
+    for (const [socket, session] of this.#sessions)
+      socket.close(session.farewell(), 'this relay is going away');
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([
       gone,

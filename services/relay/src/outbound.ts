@@ -17,18 +17,24 @@ export class Outbound {
     this.#onSlow = onSlow;
   }
 
+  /** Bytes that wait for the reader. */
+  get waiting(): number {
+    return this.#socket.bufferedAmount;
+  }
+
   get open(): boolean {
     return this.#socket.readyState === WebSocket.OPEN;
   }
 
   /** Sends now. */
-  send(frame: string): void {
+  send(frame: string | Uint8Array): void {
     if (!this.open) return;
     this.#socket.send(frame);
-    if (this.#socket.bufferedAmount > this.#limits.outboundBytesMax) this.#cut();
+    if (this.#socket.bufferedAmount > this.#limits.outboundBytesMax) this.cut();
   }
 
-  #cut(): void {
+  /** Gives up on a reader that is too slow. */
+  cut(): void {
     this.#onSlow();
     this.#socket.terminate(); // a close frame would wait behind what is not read
   }
@@ -44,14 +50,14 @@ export class Outbound {
   }
 
   /** Sends one of many frames, and waits while the reader is behind. */
-  async pace(frame: string): Promise<void> {
+  async pace(frame: string | Uint8Array): Promise<void> {
     if (!this.open) return;
     if (this.#socket.bufferedAmount < PACE_BYTES) {
       this.#socket.send(frame);
       return;
     }
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => this.#cut(), this.#limits.slowReaderMs);
+      const timer = setTimeout(() => this.cut(), this.#limits.slowReaderMs);
       this.#socket.send(frame, () => {
         clearTimeout(timer);
         resolve();

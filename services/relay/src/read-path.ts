@@ -25,6 +25,7 @@ export interface ReadPathOptions {
 }
 
 const NOTHING_REMOTE: RemoteReading = { events: [], complete: true, unreachedKeys: 0 };
+const NAMED_REMOTE: RemoteReading = { events: [], complete: false, unreachedKeys: 0 };
 
 /** Answers REQs: what is here and, for clients, what lives at other members; merged, ordered, bounded in time and size. */
 export class ReadPath {
@@ -34,12 +35,26 @@ export class ReadPath {
     this.#options = options;
   }
 
-  /** @param hereOnly another member asks: it does the asking around itself. @throws StoreError */
-  async serve(subscription: Subscription, outbound: Outbound, hereOnly: boolean): Promise<void> {
+  /**
+   * @param hereOnly another member asks: it does the asking around itself
+   * @param named the client was told where the rest lives, and asks there itself
+   * @throws StoreError
+   */
+  async serve(
+    subscription: Subscription,
+    outbound: Outbound,
+    hereOnly: boolean,
+    named = false,
+  ): Promise<void> {
     const { enforcer, limits } = this.#options;
     const { filters } = subscription;
     const { parts, open } = hereOnly ? { parts: [], open: false } : remoteParts(enforcer(), filters);
-    const remote = parts.length > 0 ? await this.#readRemote(subscription, parts) : NOTHING_REMOTE;
+    const asked = parts.length > 0 && !named;
+    const remote = asked
+      ? await this.#readRemote(subscription, parts)
+      : parts.length > 0
+        ? NAMED_REMOTE
+        : NOTHING_REMOTE;
     await outbound.inTurn(async () => {
       if (subscription.closed) return;
       const here = this.#readHere(filters, hereOnly);

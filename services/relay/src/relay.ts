@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Enforcer } from '@covey/enforcement';
 import { publicKeyOf } from '@covey/nostr';
 import type { ClusterField, Load } from '@covey/protocol';
+import { EventBatches } from './clients/event-batches.ts';
 import type { RelayConfig } from './config.ts';
 import { Listener } from './listener.ts';
 import { LiveIndex } from './live-index.ts';
@@ -20,6 +21,7 @@ import { openDatabase } from './store/database.ts';
 import { Spool } from './store/spool.ts';
 import { SqliteStore } from './store/sqlite-store.ts';
 import type { AppliedTable, TableSource } from './table-source.ts';
+import { Turns } from './turns.ts';
 import { WritePath } from './write-path.ts';
 
 export interface RelayOptions {
@@ -37,6 +39,8 @@ export interface RelayOptions {
 }
 
 const COMMIT_DELAY_MS = 2;
+/** How long the first event of a batch waits for others. */
+const BATCH_DELAY_MS = 5;
 const COMMIT_WRITES_MAX = 1024;
 const EXPIRY_SWEEP_MS = 60_000;
 const CONNECT_MS = 1500;
@@ -58,6 +62,7 @@ export class Relay {
   readonly #store: SqliteStore;
   readonly #spool: Spool;
   readonly #live = new LiveIndex();
+  readonly #turns = new Turns();
   readonly #links: MemberLinks;
   readonly #forwarder: Forwarder;
   readonly #listener: Listener;
@@ -136,6 +141,8 @@ export class Relay {
       {
         ...shared,
         live: this.#live,
+        batches: new EventBatches(BATCH_DELAY_MS),
+        turns: this.#turns,
         writes: new WritePath({ ...shared, live: this.#live }),
         reads: new ReadPath({ ...shared, upstreams }),
         clusterField: () => this.clusterField(),
@@ -315,6 +322,7 @@ export class Relay {
     this.#links.close();
     await this.#forwarder.stop();
     await this.#listener.close();
+    this.#turns.stop();
     await this.#rearranging;
     await this.#store.close();
     this.#options.log.info({}, 'stopped');

@@ -4,6 +4,8 @@ import { isHex64 } from '@covey/nostr';
 import { type ClusterField, parseAnnouncement } from '@covey/protocol';
 import type WebSocket from 'ws';
 import { checkAuth, RefusedAuthError } from './auth.ts';
+import { AnnouncedClient } from './clients/announced-client.ts';
+import type { EventBatches } from './clients/event-batches.ts';
 import { BadFrameError, type ClientFrame, closed, idInText, notice, ok, parseFrame } from './frames.ts';
 import type { Limits } from './limits.ts';
 import type { LiveIndex } from './live-index.ts';
@@ -12,6 +14,7 @@ import type { RelayMetrics } from './metrics.ts';
 import { Outbound } from './outbound.ts';
 import type { ReadPath } from './read-path.ts';
 import { Subscription } from './subscription.ts';
+import { type Line, type Turns, WHOLE_TURN } from './turns.ts';
 import type { WritePath } from './write-path.ts';
 
 /** What all connections of a relay share. */
@@ -20,6 +23,8 @@ export interface SessionContext {
   writes: WritePath;
   reads: ReadPath;
   live: LiveIndex;
+  batches: EventBatches;
+  turns: Turns;
   links: MemberLinks;
   enforcer: () => Enforcer;
   clusterField: () => ClusterField;
@@ -33,29 +38,43 @@ export interface SessionContext {
 const MEMBER_SUBSCRIPTIONS_MAX = 10_000;
 /** Pubkeys that one connection may authenticate. */
 const KEYS_MAX = 16;
+/** Messages of one connection that wait for their turn before it is no longer read. */
+const MESSAGES_WAITING_MAX = 64;
+const MESSAGES_BYTES_MAX = 1024 * 1024;
+/** EVENT and CLOSE messages up to this size are little work. */
+const LITTLE_BYTES = 4096;
 
 /** One connection: reads its frames, keeps its subscriptions, and knows who it has proved to be. */
 export class Session {
   readonly #context: SessionContext;
-  readonly #socket: WebSocket;
   readonly #outbound: Outbound;
+  readonly #line: Line;
   readonly #challenge = randomBytes(16).toString('hex');
   readonly #keys = new Set<string>();
   readonly #subscriptions = new Map<string, Subscription>();
-  #announced = false;
+  #announced: AnnouncedClient | undefined;
   #writing = 0;
   #closed = false;
   /** Unix milliseconds. */
   lastHeardMs: number;
 
   constructor(socket: WebSocket, context: SessionContext) {
-    this.#socket = socket;
     this.#context = context;
     this.lastHeardMs = context.clock();
     this.#outbound = new Outbound(socket, context.limits, () =>
       context.metrics.cut.inc({ reason: 'slow reader' }),
     );
-    socket.on('message', (data, isBinary) => this.#onMessage(data as Buffer, isBinary));
+    this.#line = context.turns.line({
+      waitingMax: MESSAGES_WAITING_MAX,
+      bytesMax: MESSAGES_BYTES_MAX,
+      pause: () => socket.pause(),
+      resume: () => socket.resume(),
+    });
+    socket.on('message', (data, isBinary) => {
+      this.lastHeardMs = context.clock();
+      const message = data as Buffer;
+      this.#line.add(() => this.#onMessage(message, isBinary), weightOf(message), message.length);
+    });
     this.#outbound.send(JSON.stringify(['AUTH', this.#challenge]));
   }
 
@@ -70,7 +89,6 @@ export class Session {
   }
 
   #onMessage(data: Buffer, isBinary: boolean): void {
-    this.lastHeardMs = this.#context.clock();
     const { limits } = this.#context;
     if (isBinary) this.#bad('messages are text, not binary');
     else if (data.length > this.#frameBytesMax) this.#oversized(data);
@@ -135,14 +153,15 @@ export class Session {
 
   async #publish(value: unknown, hops: number | undefined): Promise<void> {
     const { writes, limits } = this.#context;
-    if (++this.#writing >= limits.writesInFlightMax) this.#socket.pause();
+    if (++this.#writing >= limits.writesInFlightMax) this.#line.hold();
     const answer = await writes.publish(value, {
       member: this.member,
       hops,
-      announced: this.#announced,
+      announced: this.#announced?.options.redirects === true,
       authenticated: this.#keys,
     });
-    if (this.#writing-- === limits.writesInFlightMax) this.#socket.resume();
+    if (this.#writing-- === limits.writesInFlightMax) this.#line.release();
+    if (answer.accepted && this.#announced) this.#announced.wrote((value as { pubkey: string }).pubkey);
     if (answer.id === undefined) {
       this.#outbound.send(notice(answer.message));
       return;
@@ -152,9 +171,12 @@ export class Session {
     this.#outbound.send(ok(answer.id, answer.accepted, answer.message));
   }
 
-  #subscribe(id: string, filters: Subscription['filters']): void {
-    const { limits, live, reads, metrics } = this.#context;
+  #subscribe(id: string, asked: Subscription['filters']): void {
+    const { limits, live, reads, metrics, enforcer } = this.#context;
     this.#drop(id);
+    if (this.#closed) return;
+    const client = this.member ? undefined : this.#announced;
+    const filters = client?.narrow(asked) ?? asked;
     const most = this.member ? MEMBER_SUBSCRIPTIONS_MAX : limits.subscriptionsMax;
     if (this.#subscriptions.size >= most) {
       this.#outbound.send(
@@ -162,21 +184,32 @@ export class Session {
       );
       return;
     }
-    const subscription = new Subscription(id, filters, this.#outbound, () => metrics.countSent());
+    const named = client?.name({ id, filters }, enforcer());
+    if (named === 'all') return;
+    const subscription = new Subscription(
+      id,
+      filters,
+      this.#outbound,
+      () => metrics.countSent(),
+      client?.outputFor(id, filters),
+    );
     this.#subscriptions.set(id, subscription);
     live.add(subscription);
-    void reads.serve(subscription, this.#outbound, this.member !== undefined).catch((error) => {
-      reads.report(error);
-      if (this.#subscriptions.get(id) !== subscription) return;
-      this.#drop(id);
-      this.#outbound.send(closed(id, 'error: this relay could not read its store'));
-    });
+    void reads
+      .serve(subscription, this.#outbound, this.member !== undefined, named === 'some')
+      .catch((error) => {
+        reads.report(error);
+        if (this.#subscriptions.get(id) !== subscription) return;
+        this.#drop(id);
+        this.#outbound.send(closed(id, 'error: this relay could not read its store'));
+      });
   }
 
   #drop(id: string): void {
     const subscription = this.#subscriptions.get(id);
     if (!subscription) return;
     this.#subscriptions.delete(id);
+    this.#announced?.forget(id);
     this.#context.live.remove(subscription);
     subscription.close();
   }
@@ -202,20 +235,46 @@ export class Session {
     }
   }
 
-  /** A client that understands redirects says so, and is told which cluster and epoch it talks to. */
+  /** A client that understands placement says so, and is told which cluster and epoch it talks to, and what it gets. */
   #announce(frame: readonly unknown[]): void {
-    if (!parseAnnouncement(frame)) {
-      this.#bad('an announcement is ["COVEY",{"version":1}]');
+    const announcement = parseAnnouncement(frame);
+    if (!announcement) {
+      this.#bad('an announcement is ["COVEY",{"version":1}], with options of the right types');
       return;
     }
-    this.#announced = true;
-    this.#outbound.send(JSON.stringify(['COVEY', this.#context.clusterField()]));
+    const { batches, enforcer, clock, clusterField } = this.#context;
+    const { options } = announcement;
+    this.#announced = new AnnouncedClient(options, this.#outbound, batches, enforcer(), clock);
+    this.#outbound.send(JSON.stringify(['COVEY', { ...clusterField(), options }]));
   }
 
   /** Under a new table, subscriptions whose accounts live elsewhere now are taken up there. */
   reroute(): void {
     if (this.#closed || this.member) return;
-    for (const subscription of this.#subscriptions.values()) this.#context.reads.reroute(subscription);
+    const { reads, enforcer, clusterField } = this.#context;
+    const client = this.#announced;
+    client?.tellMoved(this.#subscriptions.values(), this.#keys, enforcer(), clusterField());
+    for (const subscription of [...this.#subscriptions.values()])
+      if (!client?.options.redirects) reads.reroute(subscription);
+      else if (client.name(subscription, enforcer()) === 'all') this.#drop(subscription.id);
+  }
+
+  /** Says where to go on, to a client that understands it. @returns the code to close with */
+  farewell(): 1001 | 1012 {
+    if (!this.#announced || this.member) return 1001;
+    const { enforcer, clusterField } = this.#context;
+    this.#announced.tellLeaving(this.#subscriptions.values(), this.#keys, enforcer(), clusterField().member);
+    return 1012;
+  }
+
+  /** Bytes that wait for its reader. */
+  get waitingBytes(): number {
+    return this.#outbound.waiting;
+  }
+
+  /** Ends it because its reader is too slow. */
+  cut(): void {
+    this.#outbound.cut();
   }
 
   /** Whether a connection without subscription has been silent for too long. */
@@ -227,4 +286,11 @@ export class Session {
     this.#closed = true;
     for (const id of [...this.#subscriptions.keys()]) this.#drop(id);
   }
+}
+
+/** A message's part of a turn, told from its first letters: a REQ may look through much of the store. */
+function weightOf(message: Buffer): number {
+  const start = message.subarray(0, 8);
+  const isLittle = message.length <= LITTLE_BYTES && (start.includes('EVENT') || start.includes('CLOSE'));
+  return isLittle ? 1 : WHOLE_TURN;
 }

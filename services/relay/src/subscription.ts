@@ -1,4 +1,5 @@
 import { type Filter, matchesFilter, type NostrEvent } from '@covey/nostr';
+import type { EventOutput, OutgoingEvent } from './clients/event-output.ts';
 import { eose, eventPrefix } from './frames.ts';
 import type { Listener } from './live-index.ts';
 import type { RemoteFeed, RemotePart } from './members/remote-feed.ts';
@@ -19,16 +20,25 @@ export class Subscription implements Listener {
   readonly #outbound: Outbound;
   readonly #prefix: string;
   readonly #onSent: () => void;
-  #held: { id: string; json: string }[] | undefined = [];
+  readonly #output: EventOutput | undefined;
+  #held: OutgoingEvent[] | undefined = [];
   #sent = new Set<string>();
   #closed = false;
 
-  constructor(id: string, filters: readonly Filter[], outbound: Outbound, onSent: () => void) {
+  /** @param output how events leave, for a client that asked for another form than one EVENT each */
+  constructor(
+    id: string,
+    filters: readonly Filter[],
+    outbound: Outbound,
+    onSent: () => void,
+    output?: EventOutput,
+  ) {
     this.id = id;
     this.filters = filters;
     this.#outbound = outbound;
     this.#prefix = eventPrefix(id);
     this.#onSent = onSent;
+    this.#output = output;
   }
 
   get closed(): boolean {
@@ -40,11 +50,11 @@ export class Subscription implements Listener {
     if (this.#closed || this.#sent.has(event.id)) return;
     if (this.#held) {
       if (this.#held.length === HELD_MAX) this.#held.shift();
-      this.#held.push({ id: event.id, json });
+      this.#held.push({ id: event.id, createdAt: event.created_at, json });
       return;
     }
     this.#remember(event.id);
-    this.#send(json);
+    this.#send({ id: event.id, createdAt: event.created_at, json });
   }
 
   /** A new event from another member: it may be here as well. */
@@ -53,8 +63,9 @@ export class Subscription implements Listener {
       this.deliver(event, JSON.stringify(event));
   }
 
-  #send(json: string): void {
-    this.#outbound.send(`${this.#prefix}${json}]`);
+  #send(event: OutgoingEvent): void {
+    if (this.#output) this.#output.live(event);
+    else this.#outbound.send(`${this.#prefix}${event.json}]`);
     this.#onSent();
   }
 
@@ -65,27 +76,30 @@ export class Subscription implements Listener {
 
   /** The stored part and EOSE, no faster than the reader takes it; then what was held back. */
   async answer(events: readonly StoredEvent[], complete: boolean | undefined): Promise<void> {
-    for (const { id, json } of events) {
+    for (const event of events) {
       if (this.#closed || !this.#outbound.open) return;
-      this.#sent.add(id);
-      await this.#outbound.pace(`${this.#prefix}${json}]`);
+      this.#sent.add(event.id);
+      if (this.#output) await this.#output.stored(event);
+      else await this.#outbound.pace(`${this.#prefix}${event.json}]`);
       this.#onSent();
     }
+    const withheld = (await this.#output?.endStored()) ?? false;
     if (this.#closed) return;
-    this.#outbound.send(eose(this.id, complete));
+    this.#outbound.send(eose(this.id, withheld ? false : complete));
     // The newest are remembered longest.
     this.#sent = new Set([...this.#sent].slice(0, RECENT_MAX).reverse());
     const held = this.#held ?? [];
     this.#held = undefined;
-    for (const { id, json } of held) {
-      if (this.#sent.has(id)) continue;
-      this.#remember(id);
-      this.#send(json);
+    for (const event of held) {
+      if (this.#sent.has(event.id)) continue;
+      this.#remember(event.id);
+      this.#send(event);
     }
   }
 
   close(): void {
     this.#closed = true;
+    this.#output?.close();
     this.remote?.feed.close();
   }
 }

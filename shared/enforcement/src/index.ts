@@ -16,5 +16,6 @@ export {
   WRITE_MODES,
   type WriteMode,
 } from './enforcer.ts';
-export type { Ask, FilterRoute } from './filter-route.ts';
+export { type Ask, type FilterRoute, filterKeys } from './filter-route.ts';
+export { placementOf } from './placement-of.ts';
 export { isPlacedByTagged, PLACED_BY_TAGGED, placingKeys, TAGGED_KEYS_MAX } from './placing-keys.ts';
