@@ -52,7 +52,7 @@ describe('embedded PostgreSQL', {
     await gone.end({ timeout: 0 });
   });
 
-  test('runs from a package whose links npm did not make and that can’t be written to', async () => {
+  test('runs from a package whose links npm did not make and that can’t be written to', async (t) => {
     const user = postgresUser();
     const closed = join(directory, 'closed');
     const native = join(closed, 'package', 'native');
@@ -66,6 +66,7 @@ describe('embedded PostgreSQL', {
     // Root writes everywhere; it is PostgreSQL's user who can't get in.
     if (user) chmodSync(closed, 0o700);
     else chmodSync(join(native, 'lib'), 0o500);
+    t.after(() => chmodSync(join(native, 'lib'), 0o700));
     const binaries = preparePostgres(native, join(directory, 'programs'), user);
     assert.ok(binaries.postgres.startsWith(join(directory, 'programs')));
     const dataDir = join(directory, 'data');
@@ -74,7 +75,6 @@ describe('embedded PostgreSQL', {
     assert.equal(statSync(dataDir).mode & 0o777, 0o700);
     assert.deepEqual(readdirSync(join(native, 'lib')), before);
     assert.deepEqual(preparePostgres(native, join(directory, 'programs'), user), binaries);
-    if (!user) chmodSync(join(native, 'lib'), 0o700);
   });
 
   test('an initdb that fails leaves nothing behind, and says why', async () => {

@@ -10,6 +10,7 @@ import {
 } from './postgres-binaries.ts';
 import { checkPostgresVersion, findPostgresPlace, type PostgresPlace } from './postgres-place.ts';
 import type { UpSettings } from './settings.ts';
+import { hasName } from './unprivileged.ts';
 import { UP_EXIT, UpError } from './up-error.ts';
 
 /** The servers to run beside the services; each undefined where a real one is used. */
@@ -42,6 +43,11 @@ function findPostgres(paths: HomePaths): EmbeddedServers['postgres'] {
   }
   const version = packageVersion(native);
   const place = findPostgresPlace(paths);
+  if (!place.initialised && !hasName())
+    throw new UpError(
+      UP_EXIT.unavailable,
+      `user ${process.geteuid?.()} has no entry in /etc/passwd, and PostgreSQL's initdb insists on one.\nNext: run as a user who has, or set DATABASE_URL to a PostgreSQL 15 or newer`,
+    );
   if (place.initialised) checkPostgresVersion(paths, place.dataDir, version.split('.')[0]!);
   const binaries = ({ copyDir, user }: PostgresPlace) => preparePostgres(native, copyDir, user);
   return { place, version, binaries };

@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 import { after, afterEach, beforeEach, test } from 'node:test';
 import { type HomePaths, homePaths } from '@covey/config';
+import { checkDatabaseIsThere, isFirstStart, markStarted } from './first-start.ts';
 import { createIdentity, isNewHome, loadIdentity } from './identity.ts';
 import { portsFrom } from './settings.ts';
 import { temporary } from './testing.ts';
@@ -140,13 +141,22 @@ test('a certificate that ends soon, or is gone, is signed anew; the root stays',
   assert.equal(load().root, root);
 });
 
-test('a home is new without a root key, unless data is there; a lost database is told', () => {
-  assert.equal(isNewHome(paths, true), false);
+test('a home is new without a root key, unless data is there', () => {
+  assert.equal(isNewHome(paths), false);
   mkdirSync(paths.natsDir);
-  assert.throws(() => isNewHome(paths, true), /postgres is missing/);
-  assert.equal(isNewHome(paths, false), false);
+  assert.equal(isNewHome(paths), false);
   rmSync(paths.rootKeyFile);
-  assert.throws(() => isNewHome(paths, true), /root\.key is missing, and .*nats is there/);
+  assert.throws(() => isNewHome(paths), /root\.key is missing, and .*nats is there/);
   rmSync(paths.natsDir, { recursive: true });
-  assert.equal(isNewHome(paths, true), true);
+  assert.equal(isNewHome(paths), true);
+});
+
+test('a database that is gone after a cluster was ready is told; before that it is made', () => {
+  checkDatabaseIsThere(paths);
+  assert.equal(isFirstStart(paths), true);
+  markStarted(paths, 1);
+  assert.equal(isFirstStart(paths), false);
+  assert.throws(() => checkDatabaseIsThere(paths), /postgres is missing.*[\s\S]*DATABASE_URL/);
+  mkdirSync(paths.postgresDir);
+  checkDatabaseIsThere(paths);
 });

@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import {
   checkPrivateDirectory,
   generateSecretKey,
@@ -48,24 +48,9 @@ export function createIdentity(paths: HomePaths, cluster: string, ports: Ports, 
   writeSecretFile(paths.rootKeyFile, `${rootKey}\n`);
 }
 
-/**
- * Whether the home is a new one. @throws UpError when data is there and the keys that belong to it are not, or when the
- * database, where the epochs are, has gone from beside the rest. @param embeddedDatabase false with DATABASE_URL.
- */
-export function isNewHome(paths: HomePaths, embeddedDatabase: boolean): boolean {
-  if (existsSync(paths.rootKeyFile)) {
-    const headless =
-      embeddedDatabase &&
-      existsSync(paths.natsDir) &&
-      !lstatSync(paths.postgresDir, { throwIfNoEntry: false });
-    if (!headless) return false;
-    const what = `${paths.postgresDir} is missing, and the rest of the cluster is there: members refuse epochs that begin again.`;
-    throw damaged(
-      paths.root,
-      what,
-      'restore it from a backup, or set DATABASE_URL if the database was elsewhere',
-    );
-  }
+/** Whether the home has no keys yet. @throws UpError when data is there and the keys that belong to it are not. */
+export function isNewHome(paths: HomePaths): boolean {
+  if (existsSync(paths.rootKeyFile)) return false;
   const data = [paths.postgresDir, paths.natsDir].find((path) => existsSync(path));
   if (!data) return true;
   const what = `${paths.rootKeyFile} is missing, and ${data} is there: keys and data belong together.`;

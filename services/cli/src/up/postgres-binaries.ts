@@ -1,8 +1,10 @@
 import {
+  chmodSync,
   cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -61,6 +63,7 @@ export function preparePostgres(native: string, copyDir: string, user: User | un
         verbatimSymlinks: true,
         filter: (path) => !path.endsWith('.a'), // static libraries: 30 MB that nobody runs
       });
+      makeWritable(half);
       if (!link(half)) throw new Error('the links to its libraries could not be made');
       if (!existsSync(copy)) renameSync(half, copy);
     } catch (cause) {
@@ -77,6 +80,13 @@ export function preparePostgres(native: string, copyDir: string, user: User | un
 
 function binariesIn(native: string): PostgresBinaries {
   return { initdb: join(native, 'bin', 'initdb'), postgres: join(native, 'bin', 'postgres') };
+}
+
+/** A copy has the modes of a package that nobody may write to; the links have to go in. */
+function makeWritable(directory: string): void {
+  chmodSync(directory, 0o755);
+  for (const entry of readdirSync(directory, { withFileTypes: true }))
+    if (entry.isDirectory()) makeWritable(join(directory, entry.name));
 }
 
 /** Makes the links that the package lists; false when one is missing and can't be made. */

@@ -1,6 +1,7 @@
 import { type HomePaths, homePaths, removeRunState } from '@covey/config';
 import { apiUrl } from './child-specs.ts';
 import { type EmbeddedServers, findEmbeddedServers } from './embedded-servers.ts';
+import { checkDatabaseIsThere, isFirstStart } from './first-start.ts';
 import { HomeLockedError, lockHome } from './home-lock.ts';
 import { createIdentity, type Identity, isNewHome, loadIdentity } from './identity.ts';
 import { checkOwner, checkPlatform, checkPorts, checkSpace, prepareHome, wantedPorts } from './preflight.ts';
@@ -13,7 +14,7 @@ import { UP_EXIT, UpError } from './up-error.ts';
 /** A home that a cluster can be started from. It is this process's until `release`. */
 export interface PreparedHome {
   paths: HomePaths;
-  /** Nothing was there before. */
+  /** No start from it has got ready yet. */
   isFirst: boolean;
   identity: Identity;
   embedded: EmbeddedServers;
@@ -25,23 +26,24 @@ export async function prepare(settings: UpSettings, progress: Progress): Promise
   const paths = homePaths(settings.home);
   checkPlatform();
   prepareHome(settings.home);
-  const release = takeHome(settings);
+  const release = await takeHome(settings);
   try {
     removeRunState(settings.home); // of a start that was killed
     const { cluster, ports } = settings;
     const nowS = Math.floor(Date.now() / 1000);
-    const isFirst = isNewHome(paths, !settings.databaseUrl);
-    if (!isFirst) checkOwner(settings.home, paths.rootKeyFile);
-    checkSpace(settings.home, isFirst);
+    const isNew = isNewHome(paths);
+    if (!isNew) checkOwner(settings.home, paths.rootKeyFile);
+    checkSpace(settings.home, isFirstStart(paths));
+    if (!settings.databaseUrl) checkDatabaseIsThere(paths);
     const embedded = findEmbeddedServers(settings, paths);
-    const before = isFirst ? undefined : loadIdentity(paths, cluster, ports, nowS);
+    const before = isNew ? undefined : loadIdentity(paths, cluster, ports, nowS);
     await endOrphans(paths, embedded.postgres?.place.dataDir ?? paths.postgresDir, progress);
     const members = before?.ownMembers.map(({ n }) => n) ?? Array.from({ length: MEMBERS }, (_, i) => i + 1);
     await checkPorts(settings, wantedPorts(settings, members));
-    if (isFirst) createIdentity(paths, cluster, ports, nowS);
+    if (isNew) createIdentity(paths, cluster, ports, nowS);
     return {
       paths,
-      isFirst,
+      isFirst: isFirstStart(paths),
       embedded,
       release,
       identity: before ?? loadIdentity(paths, cluster, ports, nowS),
@@ -52,9 +54,9 @@ export async function prepare(settings: UpSettings, progress: Progress): Promise
   }
 }
 
-function takeHome(settings: UpSettings): () => void {
+async function takeHome(settings: UpSettings): Promise<() => void> {
   try {
-    return lockHome(settings.home, apiUrl(settings));
+    return await lockHome(settings.home, apiUrl(settings));
   } catch (error) {
     if (!(error instanceof HomeLockedError)) throw error;
     const { pid, apiUrl: url } = error.holder;

@@ -2,6 +2,7 @@ import { type RunState, removeRunState, writeRunState } from '@covey/config';
 import { banner, EXAMPLES, shortest } from './banner.ts';
 import { apiUrl } from './child-specs.ts';
 import { type ClusterStatus, getJson, hasUrlsOf, laggards, waitForEpoch } from './cluster-status.ts';
+import { markStarted } from './first-start.ts';
 import type { Identity } from './identity.ts';
 import { LocalCluster } from './local-cluster.ts';
 import { LogFiles } from './log-files.ts';
@@ -66,6 +67,7 @@ async function runCluster(
     if (!urls || !status || stop.signal.aborted) return;
     state = runState(settings, home, urls, supervisor.pids);
     writeRunState(paths.root, state);
+    markStarted(paths, status.epoch);
     if (settings.json)
       process.stdout.write(`${JSON.stringify(readyLine(state, status, settings, isFirst))}\n`);
     else progress.line(await readyBanner(settings, status, isFirst, progress));
