@@ -1,5 +1,6 @@
-import { eventId, isEphemeral, KIND, type NostrEvent, parseEvent, verifyEvent } from '@covey/nostr';
+import { eventId, isEphemeral, KIND, type NostrEvent, parseEvent, type Verdict } from '@covey/nostr';
 import type { Limits } from './limits.ts';
+import { lackOfWork } from './proof-of-work.ts';
 import { expirationOf } from './store/keys.ts';
 
 /** Why an event is not taken, as the text of its OK: `<prefix>: <reason>`. */
@@ -15,14 +16,21 @@ export interface Admission {
   fromMember: boolean;
   /** Whether this very event, by id and signature, is stored: its signature was checked then. */
   isStored: (id: string, sig: string) => boolean;
+  /** Checks id and signature, off this thread. @throws VerifyBusyError */
+  verify: (event: NostrEvent) => Promise<Verdict>;
+  /** Leading zero bits that a client's event must have and commit to (NIP-13). */
+  powBitsMin: number;
 }
 
 /**
  * The event in `value` when it may count: of the right shape, within the limits, not dated in the future, not expired,
  * not an AUTH, with the right id and signature. Cheap checks first; the signature last.
- * @throws RefusedEventError
+ * @throws RefusedEventError, VerifyBusyError
  */
-export function admitEvent(value: unknown, { limits, now, fromMember, isStored }: Admission): NostrEvent {
+export async function admitEvent(
+  value: unknown,
+  { limits, now, fromMember, isStored, verify, powBitsMin }: Admission,
+): Promise<NostrEvent> {
   const tags = (value as { tags?: unknown } | null)?.tags;
   if (Array.isArray(tags) && tags.length > limits.eventTagsMax)
     throw new RefusedEventError(
@@ -47,7 +55,9 @@ export function admitEvent(value: unknown, { limits, now, fromMember, isStored }
   if (embedsProtected(event))
     throw new RefusedEventError('blocked: the repost embeds a protected event (NIP-70)');
   if (isStored(event.id, event.sig) && eventId(event) === event.id) return event;
-  const verdict = verifyEvent(event);
+  const lack = fromMember ? undefined : lackOfWork(event, powBitsMin);
+  if (lack) throw new RefusedEventError(`pow: ${lack}`);
+  const verdict = await verify(event);
   if (verdict !== 'valid') throw new RefusedEventError(`invalid: ${verdict}`);
   return event;
 }

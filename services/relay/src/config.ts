@@ -18,6 +18,10 @@ export interface RelayConfig {
   apiUrl: string | undefined;
   name: string | undefined;
   limits: Limits;
+  /** Threads that check signatures; 0 for the main thread. One less than there are cores, at most 4, when not given. */
+  verifyThreads?: number | undefined;
+  /** Leading zero bits that a client's event must have and commit to (NIP-13); 0 when not given. */
+  powBitsMin?: number | undefined;
 }
 
 /** How the member learns of the table. */
@@ -44,6 +48,10 @@ export function readConfig(environment: NodeJS.ProcessEnv): { relay: RelayConfig
       apiUrl: env.optional('COVEY_API_URL'),
       name: env.optional('COVEY_MEMBER_NAME'),
       limits: readLimits(env),
+      verifyThreads: env.optional('COVEY_VERIFY_THREADS')
+        ? env.integer('COVEY_VERIFY_THREADS', { min: 0, max: 64, fallback: 0 })
+        : undefined,
+      powBitsMin: env.integer('COVEY_POW_BITS_MIN', { min: 0, max: 64, fallback: 0 }),
     },
     follow: {
       roots: env.optional('COVEY_ROOTS') ? env.pubkeys('COVEY_ROOTS') : [],

@@ -4,18 +4,21 @@ import { SOFTWARE, VERSION } from './software.ts';
 
 /** Only what is true of this relay. */
 const SUPPORTED_NIPS = [1, 2, 9, 11, 40, 42, 65, 67, 70];
+const PROOF_OF_WORK = 13;
 
 /** The relay information document (NIP-11). */
 export function relayInformation({
   name,
   self,
   limits,
+  powBitsMin,
   covey,
   restrictedWrites,
 }: {
   name: string;
   self: string;
   limits: Limits;
+  powBitsMin: number;
   covey: ClusterField;
   restrictedWrites: boolean;
 }): object {
@@ -24,7 +27,8 @@ export function relayInformation({
     description:
       'A member of a Covey cluster: co-operating relays that share out accounts, so that a client reads everyone it follows from a few of them.',
     self,
-    supported_nips: SUPPORTED_NIPS,
+    supported_nips:
+      powBitsMin > 0 ? [...SUPPORTED_NIPS, PROOF_OF_WORK].sort((a, b) => a - b) : SUPPORTED_NIPS,
     version: `${SOFTWARE}/${VERSION}`,
     limitation: {
       max_message_length: limits.frameBytesMax,
@@ -35,6 +39,7 @@ export function relayInformation({
       max_subid_length: limits.subscriptionIdCharactersMax,
       max_event_tags: limits.eventTagsMax,
       created_at_upper_limit: limits.createdAtFutureSecondsMax,
+      min_pow_difficulty: powBitsMin,
       auth_required: false,
       payment_required: false,
       restricted_writes: restrictedWrites,

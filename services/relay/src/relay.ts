@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Enforcer } from '@covey/enforcement';
 import { publicKeyOf } from '@covey/nostr';
@@ -22,6 +23,7 @@ import { Spool } from './store/spool.ts';
 import { SqliteStore } from './store/sqlite-store.ts';
 import type { AppliedTable, TableSource } from './table-source.ts';
 import { Turns } from './turns.ts';
+import { VerifyPool } from './verify/verify-pool.ts';
 import { WritePath } from './write-path.ts';
 
 export interface RelayOptions {
@@ -39,6 +41,8 @@ export interface RelayOptions {
 }
 
 const COMMIT_DELAY_MS = 2;
+/** Threads that check signatures, unless said otherwise: one core is left to everything else. */
+const VERIFY_THREADS = Math.max(1, Math.min(4, availableParallelism() - 1));
 /** How long the first event of a batch waits for others. */
 const BATCH_DELAY_MS = 5;
 const COMMIT_WRITES_MAX = 1024;
@@ -62,6 +66,7 @@ export class Relay {
   readonly #store: SqliteStore;
   readonly #spool: Spool;
   readonly #live = new LiveIndex();
+  readonly #verifier: VerifyPool;
   readonly #turns = new Turns();
   readonly #links: MemberLinks;
   readonly #forwarder: Forwarder;
@@ -126,6 +131,12 @@ export class Relay {
       },
     });
     const upstreams = new Upstreams(new VerifiedEvents(), limits.upstreamsPerMemberMax);
+    this.#verifier = new VerifyPool({
+      threads: config.verifyThreads ?? VERIFY_THREADS,
+      waitingMax: limits.writesWaitingMax,
+      onDeath: (error) =>
+        log.warn({ error }, 'a thread that checks signatures died; its events are checked again'),
+    });
     const shared = {
       store: this.#store,
       links: this.#links,
@@ -143,7 +154,12 @@ export class Relay {
         live: this.#live,
         batches: new EventBatches(BATCH_DELAY_MS),
         turns: this.#turns,
-        writes: new WritePath({ ...shared, live: this.#live }),
+        writes: new WritePath({
+          ...shared,
+          live: this.#live,
+          verify: (event) => this.#verifier.verify(event),
+          powBitsMin: config.powBitsMin ?? 0,
+        }),
         reads: new ReadPath({ ...shared, upstreams }),
         clusterField: () => this.clusterField(),
         relayUrl: () => this.#url,
@@ -288,6 +304,7 @@ export class Relay {
       name: config.name ?? `covey member ${this.pubkey.slice(0, 8)}`,
       self: this.pubkey,
       limits: config.limits,
+      powBitsMin: config.powBitsMin ?? 0,
       covey: this.clusterField(),
       restrictedWrites: config.writes === 'redirect',
     });
@@ -324,6 +341,7 @@ export class Relay {
     await this.#listener.close();
     this.#turns.stop();
     await this.#rearranging;
+    await this.#verifier.close();
     await this.#store.close();
     this.#options.log.info({}, 'stopped');
   }

@@ -54,6 +54,7 @@ export class Session {
   readonly #subscriptions = new Map<string, Subscription>();
   #announced: AnnouncedClient | undefined;
   #writing = 0;
+  #lastAnswer: Promise<unknown> = Promise.resolve();
   #closed = false;
   /** Unix milliseconds. */
   lastHeardMs: number;
@@ -154,12 +155,16 @@ export class Session {
   async #publish(value: unknown, hops: number | undefined): Promise<void> {
     const { writes, limits } = this.#context;
     if (++this.#writing >= limits.writesInFlightMax) this.#line.hold();
-    const answer = await writes.publish(value, {
+    const answering = writes.publish(value, {
       member: this.member,
       hops,
       announced: this.#announced?.options.redirects === true,
       authenticated: this.#keys,
     });
+    // Answers go out in the order of what they answer; `publish` never rejects.
+    const turn = this.#lastAnswer.then(() => answering);
+    this.#lastAnswer = turn;
+    const answer = await turn;
     if (this.#writing-- === limits.writesInFlightMax) this.#line.release();
     if (answer.accepted && this.#announced) this.#announced.wrote((value as { pubkey: string }).pubkey);
     if (answer.id === undefined) {

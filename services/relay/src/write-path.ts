@@ -1,5 +1,5 @@
 import { type Decision, type Delivery, type Enforcer, HOPS_MAX, isProtected } from '@covey/enforcement';
-import { isEphemeral, isHex64, KIND, type NostrEvent } from '@covey/nostr';
+import { isEphemeral, isHex64, KIND, type NostrEvent, type Verdict } from '@covey/nostr';
 import { redirectMessage } from '@covey/protocol';
 import { admitEvent, RefusedEventError } from './admission.ts';
 import { claimedId } from './frames.ts';
@@ -10,6 +10,7 @@ import type { ForwardedEvents } from './members/forwarded-events.ts';
 import type { MemberLinks } from './members/member-links.ts';
 import type { RelayMetrics } from './metrics.ts';
 import { type EventStore, type Spooling, StoreBusyError, type WriteResult } from './store/event-store.ts';
+import { VerifyBusyError } from './verify/verify-pool.ts';
 
 /** Ephemeral events on their way to other members; further ones are dropped, as nothing promises them. */
 const EPHEMERAL_IN_FLIGHT_MAX = 1000;
@@ -47,6 +48,8 @@ export interface WritePathOptions {
   forwarded: ForwardedEvents;
   confirmations: Confirmations;
   enforcer: () => Enforcer;
+  verify: (event: NostrEvent) => Promise<Verdict>;
+  powBitsMin: number;
   metrics: RelayMetrics;
   limits: Limits;
   /** Unix milliseconds. */
@@ -72,11 +75,13 @@ export class WritePath {
     };
     try {
       const { clock, limits, store } = this.#options;
-      const event = admitEvent(value, {
+      const event = await admitEvent(value, {
         limits,
         now: Math.floor(clock() / 1000),
         fromMember: source.member !== undefined,
         isStored: (eventId, sig) => store.has(eventId, sig),
+        verify: this.#options.verify,
+        powBitsMin: this.#options.powBitsMin,
       });
       if (isProtected(event) && !source.authenticated.has(event.pubkey))
         return answer(
@@ -93,7 +98,7 @@ export class WritePath {
       return answer(accepted, message, outcome);
     } catch (error) {
       if (error instanceof RefusedEventError) return answer(false, error.message, 'invalid');
-      if (error instanceof StoreBusyError)
+      if (error instanceof StoreBusyError || error instanceof VerifyBusyError)
         return answer(false, 'rate-limited: this relay is writing as fast as it can; try again', 'busy');
       this.#options.log.error({ event: id, error: String(error) }, 'an event could not be stored');
       return answer(false, 'error: this relay could not store the event', 'error');
