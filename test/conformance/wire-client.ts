@@ -13,8 +13,8 @@ export class WireClient {
 
   private constructor(socket: WebSocket) {
     this.socket = socket;
-    socket.on('message', (data) => {
-      const frame: Frame = JSON.parse(data.toString());
+    socket.on('message', (data, isBinary) => {
+      const frame: Frame = isBinary ? ['BINARY', data as Buffer] : JSON.parse(data.toString());
       this.frames.push(frame);
       const i = this.#waiting.findIndex(({ fits }) => fits(frame));
       if (i >= 0) this.#waiting.splice(i, 1)[0]!.resolve(frame);

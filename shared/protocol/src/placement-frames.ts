@@ -7,7 +7,7 @@
 export interface ElsewhereKeys {
   /** Which filter of the REQ, from 0. */
   filter: number;
-  by: 'authors' | '#p';
+  by: 'authors' | '#p' | '#t';
   /** Indexes into that list of the filter, with repetitions taken out. */
   keys: number[];
   relays: string[];
@@ -94,7 +94,7 @@ function isElsewhere(value: unknown): value is Fields {
       value['accounts'],
       ({ filter, by, keys, relays }) =>
         isCount(filter) &&
-        (by === 'authors' || by === '#p') &&
+        (by === 'authors' || by === '#p' || by === '#t') &&
         Array.isArray(keys) &&
         keys.every(isCount) &&
         isUrls(relays),

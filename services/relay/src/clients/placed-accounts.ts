@@ -12,14 +12,15 @@ export function elsewhereOf(
   let all = filters.length > 0;
   filters.forEach((filter, number) => {
     const { asks, open } = enforcer.route(filter);
-    const { authors, tagged } = filterKeys(filter);
+    const { authors, tagged, hashtags } = filterKeys(filter);
     const away = asks.reduce((sum, ask) => sum + ask.keys.length, 0);
-    if (open || away === 0 || away < authors.length + tagged.length) all = false;
+    if (open || away === 0 || away < authors.length + tagged.length + hashtags.length) all = false;
     for (const ask of asks) {
-      const at = new Map((ask.by === 'authors' ? authors : tagged).map((key, i) => [key, i]));
+      const list = ask.by === 'authors' ? authors : ask.by === 'p' ? tagged : hashtags;
+      const at = new Map(list.map((key, i) => [key, i]));
       accounts.push({
         filter: number,
-        by: ask.by === 'authors' ? 'authors' : '#p',
+        by: ask.by === 'authors' ? 'authors' : `#${ask.by}`,
         keys: ask.keys.map((key) => at.get(key)!),
         relays: ask.candidates.map((member) => members[member]!.url),
       });
