@@ -77,7 +77,7 @@ async function runCluster(
   } finally {
     const sinceMs = performance.now();
     progress.end();
-    progress.line('Stopping: API, members, coordinator, NATS, PostgreSQL …');
+    progress.line(`Stopping ${runningParts(supervisor.pids) || 'nothing'} …`);
     state = undefined;
     removeRunState(paths.root);
     await cluster.stop();
@@ -97,6 +97,15 @@ function intro({ home, databaseUrl, natsUrl, redisUrl, snapshot }: UpSettings, i
   return isFirst
     ? `Covey starts for the first time in ${shortest(home)}: it makes keys and databases${snapshot ? ' and reads the follow graph' : ''}.${servers}`
     : `Covey resumes from ${shortest(home)}.${servers}`;
+}
+
+/** In the order in which they stop. */
+function runningParts(pids: Record<string, number>): string {
+  const members = Object.keys(pids).filter((name) => name.startsWith('member-')).length;
+  const servers = ['coordinator', 'nats', 'postgres'].filter((name) => pids[name]);
+  return [...(pids['api'] ? ['api'] : []), ...(members > 0 ? [`${members} members`] : []), ...servers].join(
+    ', ',
+  );
 }
 
 /** Waits until members apply the epoch. @throws UpError when there is none in time. */
