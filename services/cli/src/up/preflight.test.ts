@@ -71,6 +71,12 @@ test('a home that can’t be made or written to is refused', () => {
   chmodSync(directory, 0o700);
 });
 
+test('a home where mkdir answers ENOENT for ever is refused, not tried for ever', {
+  skip: process.platform !== 'linux' && 'there is no /proc here',
+}, () => {
+  assert.throws(() => prepareHome('/proc/covey/home'), /can’t be made \(ENOENT\)/);
+});
+
 test('a home that another user made is refused', () => {
   const key = join(directory, 'key');
   writeFileSync(key, '');

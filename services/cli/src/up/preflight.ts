@@ -1,4 +1,5 @@
 import { accessSync, constants, existsSync, mkdirSync, statfsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { isPortTaken, portOwner } from './port-owner.ts';
 import type { UpSettings } from './settings.ts';
 import { UP_EXIT, UpError } from './up-error.ts';
@@ -19,7 +20,7 @@ export function checkPlatform(): void {
 /** Makes the home. @throws UpError when it can't be made or written to. */
 export function prepareHome(home: string): void {
   try {
-    mkdirSync(home, { recursive: true, mode: 0o755 });
+    makeDirectory(home);
     accessSync(home, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
@@ -29,6 +30,16 @@ export function prepareHome(home: string): void {
       { cause },
     );
   }
+}
+
+/**
+ * Makes a directory and those above it that are missing. Node's own `recursive` does not end where a file system answers
+ * ENOENT to mkdir, as /proc does.
+ */
+function makeDirectory(path: string): void {
+  const missing: string[] = [];
+  for (let at = path; !existsSync(at); at = dirname(at)) missing.push(at);
+  for (const directory of missing.reverse()) mkdirSync(directory, { mode: 0o755 });
 }
 
 /**
