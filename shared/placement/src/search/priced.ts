@@ -11,7 +11,7 @@ export interface PricedVariant {
   power: number;
   /** up to this overload, in thousandths */
   overloadMax: number;
-  /** the load limit begins at this multiple and falls to 1 over the first 70 % of the rounds; in thousandths */
+  /** the load limit begins at this multiple and falls to 1 over the first 35 % of the rounds; in thousandths */
   relaxed: number;
 }
 
@@ -34,7 +34,10 @@ const shareLast = 0.03 * 4294967296;
 /** Of accounts with so few followers this share is placed anew in every round: they cost little and make room. */
 const cheapFollowers = 2;
 const shareCheap = 0.4 * 4294967296;
-const relaxedRounds = 0.7;
+const relaxedRounds = 0.35;
+/** After that, a member's price is also multiplied by a pressure that follows its overload by this step, up to a most. */
+const pressureStep = 0.3;
+const pressureMax = 3;
 
 /**
  * The priced search: in each round a falling share of the accounts is taken away, most-followed first, and placed again
@@ -45,8 +48,11 @@ const relaxedRounds = 0.7;
  * the share alone makes it a null model, as in modularity (an account gains from readers beyond the average), and the
  * overload keeps the limits.
  *
- * All decisions are made on integers; see metrics.md for the prototype. Deviations: limits begin relaxed, so that the
- * placement condenses before it is balanced; the loads behind prices are refreshed within a round.
+ * Gains are sums of integers; prices, pressure and the threshold use + − × ÷ alone, which IEEE 754 makes the same
+ * everywhere. Beyond the prototype that the project started from: limits begin relaxed, so that the
+ * placement condenses before it is balanced; then each member's price is multiplied by a pressure that integrates its
+ * overload (from the first round on, the same control destroys the structure); loads behind prices are refreshed within
+ * a round.
  *
  * Leaves the state at the best round by {@link penalised}, covers recomputed; returns that score.
  */
@@ -60,6 +66,7 @@ export function pricedSearch(state: SearchState, options: PricedOptions): number
   const mostFollowed = order.length > 0 ? state.popularity(order[0]) : 0;
   const price = new Float64Array(k);
   const overload = new Float64Array(k);
+  const pressure = new Float64Array(k).fill(1);
   const gain = new Float64Array(k);
   const missed = new Int32Array(mostFollowed);
   const used = new Uint8Array(k);
@@ -74,7 +81,7 @@ export function pricedSearch(state: SearchState, options: PricedOptions): number
       let factor = 1;
       for (let i = 0; i < variant.power; i++) factor *= over;
       const share = state.readers.length > 0 ? state.connections[member] / state.readers.length : 0;
-      price[member] = Math.floor((share * factor * variant.base * one) / 1000);
+      price[member] = Math.floor((share * factor * pressure[member] * variant.base * one) / 1000);
     }
   };
 
@@ -219,6 +226,13 @@ export function pricedSearch(state: SearchState, options: PricedOptions): number
       else if (extra < limits.extraBudget * 0.97) threshold *= 0.9;
     }
     state.coverAll();
+    if (progress === 1) {
+      state.overloads(overload);
+      for (let member = 0; member < k; member++) {
+        const moved = pressure[member] * (1 + pressureStep * (overload[member] - 1));
+        pressure[member] = Math.min(pressureMax, Math.max(1, moved));
+      }
+    }
     const score = penalised(state, overload, options.overloadCost);
     if (score < bestScore || round === 0) {
       bestScore = score;
