@@ -1,4 +1,5 @@
 import { isHex64, type NostrEvent } from './event.ts';
+import { matchesSearch, queryWords } from './search.ts';
 
 /** A NIP-01 filter. Tag conditions stand under their letter in `tags` ("#p" → "p"). */
 export interface Filter {
@@ -8,6 +9,8 @@ export interface Filter {
   since?: number;
   until?: number;
   limit?: number;
+  /** Words to be found in the text (NIP-50). */
+  search?: string;
   tags: Record<string, string[]>;
 }
 
@@ -15,6 +18,8 @@ export interface FilterLimits {
   /** Most values that one filter may list, over all its fields. */
   valuesMax: number;
 }
+
+const SEARCH_CHARACTERS_MAX = 256;
 
 export class InvalidFilterError extends Error {
   override name = 'InvalidFilterError';
@@ -44,7 +49,11 @@ export function parseFilter(value: unknown, limits: FilterLimits): Filter {
   for (const [name, v] of Object.entries(value)) {
     if (name === 'ids' || name === 'authors') values += (filter[name] = hexList(name, v)).length;
     else if (name === 'since' || name === 'until' || name === 'limit') filter[name] = wholeNumber(name, v);
-    else if (name === 'kinds') {
+    else if (name === 'search') {
+      if (typeof v !== 'string' || v.length > SEARCH_CHARACTERS_MAX || !v.isWellFormed())
+        throw new InvalidFilterError(`search must be a string of up to ${SEARCH_CHARACTERS_MAX} characters`);
+      filter.search = v;
+    } else if (name === 'kinds') {
       if (!Array.isArray(v) || !v.every((k) => Number.isInteger(k) && k >= 0 && k <= 65535))
         throw new InvalidFilterError('kinds must be a list of whole numbers from 0 to 65535');
       values += (filter.kinds = [...new Set(v as number[])]).length;
@@ -77,5 +86,14 @@ export function matchesFilter(filter: Filter, event: NostrEvent): boolean {
   for (const [letter, values] of Object.entries(filter.tags))
     if (!event.tags.some((tag) => tag[0] === letter && tag[1] !== undefined && values.includes(tag[1])))
       return false;
-  return true;
+  return filter.search === undefined || matchesSearch(wordsSought(filter), event);
+}
+
+const wordsOfFilters = new WeakMap<Filter, string[]>();
+
+/** The words that a filter searches for. */
+export function wordsSought(filter: Filter): string[] {
+  let words = wordsOfFilters.get(filter);
+  if (!words) wordsOfFilters.set(filter, (words = queryWords(filter.search ?? '')));
+  return words;
 }

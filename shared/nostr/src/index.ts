@@ -5,4 +5,5 @@ export * from './lists.ts';
 export * from './negentropy/index.ts';
 export * from './nip19.ts';
 export * from './relay-url.ts';
+export * from './search.ts';
 export * from './signature.ts';

@@ -79,6 +79,15 @@ const MIGRATIONS: readonly string[] = [
   `,
   // Events that are here because they tag somebody, and not for their author.
   'CREATE TABLE delivered (seq INTEGER PRIMARY KEY) STRICT;',
+  // Accounts that asked to vanish (`pending`: some of what they wrote may still be there), and words for searches.
+  `
+  CREATE TABLE vanished (
+    pubkey BLOB PRIMARY KEY,
+    until INTEGER NOT NULL,
+    pending INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE VIRTUAL TABLE search USING fts5(words, content = '', contentless_delete = 1, detail = none);
+  `,
 ];
 
 /**

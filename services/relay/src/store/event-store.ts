@@ -1,4 +1,4 @@
-import type { Filter, NostrEvent } from '@covey/nostr';
+import type { Filter, NegentropyItem, NostrEvent } from '@covey/nostr';
 
 /** An event as it is served: its JSON is sent as it stands. */
 export interface StoredEvent {
@@ -26,6 +26,8 @@ export interface WriteRequest {
   /** It is here for an account or hashtag that it tags: who holds its author has it too. */
   delivered?: boolean;
   spool?: Spooling;
+  /** The event is a request to vanish (NIP-62) aimed at this relay. */
+  vanish?: boolean;
 }
 
 /**
@@ -47,6 +49,15 @@ export interface QueryOptions {
   bytesMax: number;
   /** Unix seconds: events that expired by then are not returned. */
   now: number;
+  /** Whether who asks may read an event that only some may read; everything when not given. */
+  mayRead?: ((json: string) => boolean) | undefined;
+}
+
+/** How many events fit. */
+export interface CountResult {
+  count: number;
+  /** False: there are more than were counted. */
+  exact: boolean;
 }
 
 export interface QueryResult {
@@ -63,6 +74,18 @@ export interface EventStore {
   /** Whether the event with this id is stored, with this signature. */
   has(id: string, sig: string): boolean;
   query(filter: Filter, options: QueryOptions): QueryResult;
+  /** How many different events fit any of the filters, whatever their limits; looks at `rowsMax` of them at most. */
+  count(
+    filters: readonly Filter[],
+    options: Pick<QueryOptions, 'now' | 'mayRead'> & { rowsMax: number },
+  ): CountResult;
+  /** Id and time of all events that fit, read a slice at a time; undefined when there are more than `itemsMax`. */
+  itemsMatching(
+    filter: Filter,
+    options: Pick<QueryOptions, 'now' | 'mayRead'> & { itemsMax: number },
+  ): Promise<NegentropyItem[] | undefined>;
+  /** Removes what accounts that vanished left, a batch at a time; how many went. */
+  removeVanished(): Promise<number>;
   /** Removes what expired before `now` (Unix seconds), a batch at a time; how many went. */
   removeExpired(now: number): Promise<number>;
   readonly events: number;

@@ -1,4 +1,4 @@
-import type { Filter } from '@covey/nostr';
+import { type Filter, wordsSought } from '@covey/nostr';
 import { tagKey } from './keys.ts';
 
 /** One range of an index, whose rows come in answering order. */
@@ -12,6 +12,8 @@ export type Range =
 export interface QueryPlan {
   /** Ids to look up one by one; ranges are empty then. */
   ids?: readonly string[];
+  /** Words to look up in the search index; ranges are empty then. */
+  words?: readonly string[];
   ranges: Range[];
   /** Kinds that a row must have, checked before the event is fetched. */
   kinds?: ReadonlySet<number>;
@@ -29,6 +31,13 @@ export function planQuery(filter: Filter): QueryPlan {
   const { ids, authors, kinds, tags } = filter;
   const letters = Object.keys(tags);
   if (ids) return { ids, ranges: [], check: true };
+  const words = wordsSought(filter);
+  if (words.length > 0) {
+    // A few authors, or somebody who is tagged, have fewer events than a word.
+    if ((authors?.length ?? Infinity) <= SELECTIVE_AUTHORS_MAX || tags['e'] || tags['a'])
+      return { ...planQuery({ ...filter, search: '' }), check: true };
+    return { words, ranges: [], check: true };
+  }
   if (authors && (letters.length === 0 || authors.length <= SELECTIVE_AUTHORS_MAX))
     return { ...authorRanges(authors, kinds), check: letters.length > 0 };
   if (letters.length > 0) {

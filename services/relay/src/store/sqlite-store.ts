@@ -1,7 +1,15 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { type Filter, KIND, matchesFilter, type NostrEvent, supersedes } from '@covey/nostr';
+import {
+  type Filter,
+  KIND,
+  matchesFilter,
+  type NegentropyItem,
+  type NostrEvent,
+  supersedes,
+} from '@covey/nostr';
 import type { CommitQueue } from './commit-queue.ts';
 import type {
+  CountResult,
   EventStore,
   QueryOptions,
   QueryResult,
@@ -13,11 +21,15 @@ import type {
 import { addressOf, expirationOf, headOf, tagKeys } from './keys.ts';
 import { type FetchPage, type IndexRow, mergeRanges } from './merge.ts';
 import { planQuery, type Range } from './plan.ts';
+import { SEARCH_MATCHES_MAX, SearchIndex } from './search-index.ts';
 import type { Spool } from './spool.ts';
+import { Vanished } from './vanished.ts';
 
 /** Rows that one filter may pass over before its answer is cut and said to be incomplete. */
 const ROWS_MAX = 50_000;
 const EXPIRED_BATCH = 500;
+/** Events read before the event loop gets a turn, when all that fit are asked for. */
+const SNAPSHOT_PAGE = 2000;
 
 const INDEX = {
   'author-kind': { from: 'events INDEXED BY events_by_author_kind', where: 'pubkey = ? AND kind = ?' },
@@ -40,6 +52,8 @@ export class SqliteStore implements EventStore {
   readonly #commits: CommitQueue;
   readonly #spool: Spool;
   readonly #clock: () => number;
+  readonly #search: SearchIndex;
+  readonly #vanished: Vanished;
   readonly #ranges = {} as Record<Range['index'], StatementSync>;
   readonly #statements = new Map<string, StatementSync>();
   #events: number;
@@ -50,6 +64,8 @@ export class SqliteStore implements EventStore {
     this.#commits = commits;
     this.#spool = spool;
     this.#clock = clock;
+    this.#search = new SearchIndex(db);
+    this.#vanished = new Vanished(db);
     // A page of a range: what it is bound to, since, until, and the row that it comes after (created_at, head).
     for (const [name, { from, where }] of Object.entries(INDEX))
       this.#ranges[name as Range['index']] = db.prepare(
@@ -59,6 +75,7 @@ export class SqliteStore implements EventStore {
     this.#events = this.#count();
     commits.onRollback(() => {
       this.#events = this.#count();
+      this.#vanished.reload();
     });
   }
 
@@ -85,7 +102,8 @@ export class SqliteStore implements EventStore {
     return this.#commits.run(() => this.#write(request));
   }
 
-  #write({ event, keep, unplaced, delivered, spool }: WriteRequest): WriteResult {
+  #write({ event, keep, unplaced, delivered, spool, vanish }: WriteRequest): WriteResult {
+    if (vanish) this.#vanish(event);
     if (!keep) {
       if (!spool) return { outcome: 'duplicate', dropped: [] };
       return this.#spool.add(event, spool, this.#clock());
@@ -115,6 +133,7 @@ export class SqliteStore implements EventStore {
       this.#sql('SELECT 1 FROM deleted_ids WHERE id = ? AND pubkey = ?').get(id, pubkey)
     )
       return none('deleted');
+    if (this.#vanished.covers(event)) return none('deleted');
     if (address !== undefined) {
       const deleted = this.#sql('SELECT until FROM deleted_addresses WHERE address = ?').get(address);
       if (deleted && Number(deleted['until']) >= event.created_at) return none('deleted');
@@ -141,6 +160,7 @@ export class SqliteStore implements EventStore {
     const seq = Number(lastInsertRowid);
     const tag = this.#sql('INSERT INTO tags (key, created_at, head, seq, kind) VALUES (?, ?, ?, ?, ?)');
     for (const key of tagKeys(event)) tag.run(key, event.created_at, head, seq, event.kind);
+    this.#search.add(seq, event);
     this.#events++;
     if (event.kind === KIND.deletion) this.#applyDeletion(event, pubkey);
     return { outcome: 'stored', seq };
@@ -152,10 +172,9 @@ export class SqliteStore implements EventStore {
       if (name === 'e' && value && /^[0-9a-f]{64}$/.test(value)) {
         const id = Buffer.from(value, 'hex');
         this.#sql('INSERT OR IGNORE INTO deleted_ids (id, pubkey) VALUES (?, ?)').run(id, pubkey);
-        const row = this.#sql('SELECT seq, json FROM events WHERE id = ? AND pubkey = ? AND kind <> 5').get(
-          id,
-          pubkey,
-        );
+        const row = this.#sql(
+          'SELECT seq, json FROM events WHERE id = ? AND pubkey = ? AND kind NOT IN (5, 62)',
+        ).get(id, pubkey);
         if (row) this.#remove(Number(row['seq']), JSON.parse(row['json'] as string));
       } else if (name === 'a' && value) {
         const address = this.#ownAddress(value, deletion.pubkey);
@@ -183,9 +202,23 @@ export class SqliteStore implements EventStore {
     const tag = this.#sql('DELETE FROM tags WHERE key = ? AND created_at = ? AND head = ? AND seq = ?');
     for (const key of tagKeys(event)) tag.run(key, event.created_at, headOf(event.id), seq);
     this.#sql('DELETE FROM events WHERE seq = ?').run(seq);
+    this.#search.remove(seq, event.kind);
     this.#sql('DELETE FROM unplaced WHERE seq = ?').run(seq);
     this.#sql('DELETE FROM delivered WHERE seq = ?').run(seq);
     this.#events--;
+  }
+
+  /** NIP-62: a first batch goes in the same transaction as the request, the rest is hidden and follows. */
+  #vanish(request: NostrEvent): void {
+    this.#vanished.note(request.pubkey, request.created_at);
+    this.#vanished.removeBatch((seq, event) => this.#remove(seq, event));
+  }
+
+  async removeVanished(): Promise<number> {
+    if (this.#vanished.pending === 0) return 0;
+    return await this.#commits.run(() =>
+      this.#vanished.removeBatch((seq, event) => this.#remove(seq, event)),
+    );
   }
 
   has(id: string, sig: string): boolean {
@@ -200,20 +233,20 @@ export class SqliteStore implements EventStore {
     );
     if (impossible) return { events: [], complete: true };
     const plan = planQuery(filter);
+    if (plan.words) return this.#byWords(plan.words, filter, limit, options);
     if (plan.ids) return this.#byIds(plan.ids, filter, limit, options);
 
     const since = filter.since ?? 0;
     const until = filter.until ?? Number.MAX_SAFE_INTEGER;
     const fetches = plan.ranges.map((range) => this.#fetcher(range, since, until));
     const pageRows = Math.max(4, Math.min(256, Math.ceil((2 * (limit + 1)) / Math.max(1, fetches.length))));
-    const answer = new Answer(limit, options);
+    const answer = this.#answer(limit, options);
+    const rowsMax = filter.search === undefined ? ROWS_MAX : SEARCH_MATCHES_MAX;
     let passed = 0;
     for (const row of mergeRanges(fetches, pageRows)) {
-      if (++passed > ROWS_MAX) return answer.cut();
+      if (++passed > rowsMax) return answer.cut();
       if (plan.kinds && !plan.kinds.has(row.kind)) continue;
-      const event = this.#sql('SELECT json, created_at, address, expires_at FROM events WHERE seq = ?').get(
-        row.seq,
-      ) as unknown as EventRow;
+      const event = this.#row(row.seq)!;
       if (plan.check && !matchesFilter(filter, JSON.parse(event.json))) continue;
       if (!answer.take(event)) return answer.cut();
     }
@@ -251,10 +284,86 @@ export class SqliteStore implements EventStore {
       ) as EventRow | undefined;
       if (row && matchesFilter(filter, JSON.parse(row.json))) rows.push(row);
     }
-    rows.sort((a, b) => b.created_at - a.created_at || (idOf(a.json) < idOf(b.json) ? -1 : 1));
-    const answer = new Answer(limit, options);
+    sortRows(rows);
+    const answer = this.#answer(limit, options);
     for (const row of rows) if (!answer.take(row)) return answer.cut();
     return answer.whole();
+  }
+
+  /** The latest matches that came here, in answering order. */
+  #byWords(words: readonly string[], filter: Filter, limit: number, options: QueryOptions): QueryResult {
+    const found = this.#search.find(words);
+    const rows: EventRow[] = [];
+    for (const seq of found.slice(0, SEARCH_MATCHES_MAX)) {
+      const row = this.#row(seq);
+      if (row && matchesFilter(filter, JSON.parse(row.json))) rows.push(row);
+    }
+    sortRows(rows);
+    const answer = this.#answer(limit, options);
+    for (const row of rows) if (!answer.take(row)) return answer.cut();
+    return found.length > SEARCH_MATCHES_MAX ? answer.cut() : answer.whole();
+  }
+
+  #row(seq: number): EventRow | undefined {
+    return this.#sql('SELECT json, created_at, address, expires_at FROM events WHERE seq = ?').get(seq) as
+      | EventRow
+      | undefined;
+  }
+
+  #answer(limit: number, options: QueryOptions): Answer {
+    return new Answer(limit, options, (json, createdAt) => this.#vanished.hides(json, createdAt));
+  }
+
+  count(
+    filters: readonly Filter[],
+    { now, mayRead, rowsMax }: Pick<QueryOptions, 'now' | 'mayRead'> & { rowsMax: number },
+  ): CountResult {
+    const seen = new Set<string>();
+    const options: QueryOptions = { limitMax: rowsMax, bytesMax: Number.MAX_SAFE_INTEGER, now, mayRead };
+    let exact = true;
+    for (const { limit: _, ...filter } of filters) {
+      const { events, complete } = this.query(filter, options);
+      for (const { id } of events) seen.add(id);
+      exact &&= complete;
+    }
+    return { count: seen.size, exact };
+  }
+
+  async itemsMatching(
+    filter: Filter,
+    { now, mayRead, itemsMax }: Pick<QueryOptions, 'now' | 'mayRead'> & { itemsMax: number },
+  ): Promise<NegentropyItem[] | undefined> {
+    const items: NegentropyItem[] = [];
+    const options: QueryOptions = {
+      limitMax: SNAPSHOT_PAGE,
+      bytesMax: Number.MAX_SAFE_INTEGER,
+      now,
+      mayRead,
+    };
+    const wanted = Math.min(filter.limit ?? Number.MAX_SAFE_INTEGER, itemsMax + 1);
+    const seen = new Set<string>();
+    let until = filter.until;
+    for (let page = SNAPSHOT_PAGE; ; ) {
+      const { events, complete } = this.query(
+        { ...filter, limit: page, ...(until === undefined ? {} : { until }) },
+        { ...options, limitMax: page },
+      );
+      let fresh = 0;
+      for (const { id, createdAt } of events) {
+        if (seen.has(id) || items.length >= wanted) continue;
+        seen.add(id);
+        items.push({ id, createdAt });
+        fresh++;
+      }
+      if (items.length >= wanted || complete) break;
+      const last = events[events.length - 1];
+      // A query that found nothing new within its bounds can't go on: its answer would have a hole.
+      if (!last || (fresh === 0 && events.length < page)) return undefined;
+      if (fresh === 0) page *= 4; // more events in one second than a page holds
+      until = last.createdAt;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return items.length > itemsMax ? undefined : items;
   }
 
   async removeExpired(now: number): Promise<number> {
@@ -351,14 +460,21 @@ function idOf(json: string): string {
   return json.slice(7, 71);
 }
 
+/** In answering order. */
+function sortRows(rows: EventRow[]): void {
+  rows.sort((a, b) => b.created_at - a.created_at || (idOf(a.json) < idOf(b.json) ? -1 : 1));
+}
+
 /** Collects an answer up to its bounds. */
 class Answer {
   readonly #events: StoredEvent[] = [];
   readonly #limit: number;
   readonly #options: QueryOptions;
+  readonly #isHidden: (json: string, createdAt: number) => boolean;
   #bytes = 0;
 
-  constructor(limit: number, options: QueryOptions) {
+  constructor(limit: number, options: QueryOptions, isHidden: (json: string, createdAt: number) => boolean) {
+    this.#isHidden = isHidden;
     this.#limit = limit;
     this.#options = options;
   }
@@ -366,6 +482,7 @@ class Answer {
   /** False when this event does not fit any more: there is more than the answer holds. */
   take({ json, created_at, address, expires_at }: EventRow): boolean {
     if (expires_at !== null && expires_at <= this.#options.now) return true;
+    if (this.#isHidden(json, created_at) || this.#options.mayRead?.(json) === false) return true;
     if (this.#events.length >= this.#limit) return false;
     if (this.#events.length > 0 && this.#bytes + json.length > this.#options.bytesMax) return false;
     this.#bytes += json.length;
