@@ -2,6 +2,8 @@ import { ConfigError, EnvReader } from '@covey/config';
 import { WRITE_MODES, type WriteMode } from '@covey/enforcement';
 import { normalizeRelayUrl } from '@covey/nostr';
 import { type Limits, readLimits } from './limits.ts';
+import type { MirrorConfig } from './mirror/mirror.ts';
+import { readMirrorConfig } from './mirror/mirror-config.ts';
 
 export interface RelayConfig {
   /** Secret key (hex) of the member: its identity in the table, between members and in NIP-11's `self`. */
@@ -18,6 +20,8 @@ export interface RelayConfig {
   apiUrl: string | undefined;
   name: string | undefined;
   limits: Limits;
+  /** External accounts are mirrored within these bounds; not at all when it is absent. */
+  mirror?: MirrorConfig | undefined;
   /** Threads that check signatures; 0 for the main thread. One less than there are cores, at most 4, when not given. */
   verifyThreads?: number | undefined;
   /** Leading zero bits that a client's event must have and commit to (NIP-13); 0 when not given. */
@@ -48,6 +52,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): { relay: RelayConfig
       apiUrl: env.optional('COVEY_API_URL'),
       name: env.optional('COVEY_MEMBER_NAME'),
       limits: readLimits(env),
+      mirror: readMirrorConfig(env),
       verifyThreads: env.optional('COVEY_VERIFY_THREADS')
         ? env.integer('COVEY_VERIFY_THREADS', { min: 0, max: 64, fallback: 0 })
         : undefined,

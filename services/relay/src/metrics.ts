@@ -59,6 +59,11 @@ export class RelayMetrics {
     labelNames: ['outcome'] as const,
     registers: this.#registers,
   });
+  readonly mirrored = new Counter({
+    name: 'covey_relay_mirrored_total',
+    help: 'Events of external accounts that were brought here from their own relays',
+    registers: this.#registers,
+  });
   readonly cut = new Counter({
     name: 'covey_relay_connections_cut_total',
     help: 'Connections closed by us, by reason',

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Enforcer } from '@covey/enforcement';
-import { publicKeyOf } from '@covey/nostr';
+import { KIND, publicKeyOf } from '@covey/nostr';
 import type { ClusterField, Load } from '@covey/protocol';
 import { EventBatches } from './clients/event-batches.ts';
 import type { RelayConfig } from './config.ts';
@@ -15,6 +15,9 @@ import { MemberLinks } from './members/member-links.ts';
 import { Upstreams } from './members/upstreams.ts';
 import { VerifiedEvents } from './members/verified-events.ts';
 import { RelayMetrics } from './metrics.ts';
+import { Mirror, type MirrorConfig } from './mirror/mirror.ts';
+import { MirrorState } from './mirror/mirror-state.ts';
+import { storeMirrored } from './mirror/store-mirrored.ts';
 import { relayInformation } from './nip11.ts';
 import { ReadPath } from './read-path.ts';
 import { CommitQueue } from './store/commit-queue.ts';
@@ -71,6 +74,7 @@ export class Relay {
   readonly #links: MemberLinks;
   readonly #forwarder: Forwarder;
   readonly #listener: Listener;
+  readonly #mirror: Mirror | undefined;
   #applied: AppliedTable | undefined;
   #enforcer: Enforcer;
   #url = '';
@@ -148,18 +152,20 @@ export class Relay {
       clock,
       log,
     };
+    const writes = new WritePath({
+      ...shared,
+      live: this.#live,
+      verify: (event) => this.#verifier.verify(event),
+      powBitsMin: config.powBitsMin ?? 0,
+    });
+    this.#mirror = config.mirror && this.#mirrorWith(config.mirror, new MirrorState(db, commits), writes);
     this.#listener = new Listener(
       {
         ...shared,
         live: this.#live,
         batches: new EventBatches(BATCH_DELAY_MS),
         turns: this.#turns,
-        writes: new WritePath({
-          ...shared,
-          live: this.#live,
-          verify: (event) => this.#verifier.verify(event),
-          powBitsMin: config.powBitsMin ?? 0,
-        }),
+        writes,
         reads: new ReadPath({ ...shared, upstreams }),
         clusterField: () => this.clusterField(),
         relayUrl: () => this.#url,
@@ -171,6 +177,27 @@ export class Relay {
       },
     );
     this.#gauges(upstreams);
+  }
+
+  #mirrorWith(allowed: MirrorConfig, state: MirrorState, writes: WritePath): Mirror {
+    const { config, log } = this.#options;
+    return new Mirror({
+      ...allowed,
+      self: this.pubkey,
+      allowPrivate: config.profile === 'local',
+      state,
+      table: () => this.#applied?.table,
+      relayLists: () => this.#store.eventsIn({ index: 'kind', kind: KIND.relayList }),
+      store: (event) => storeMirrored(writes, event),
+      onMirrored: (events) => this.metrics.mirrored.inc(events),
+      clock: this.#clock,
+      log,
+    });
+  }
+
+  /** External accounts that are mirrored here, and since when (Unix seconds) all that they wrote is here. */
+  mirrored(): { pubkey: string; since: number }[] {
+    return this.#mirror?.mirrored() ?? [];
   }
 
   #gauges(upstreams: Upstreams): void {
@@ -229,6 +256,7 @@ export class Relay {
       );
     this.#forwarder.wakeAll();
     this.#whenRearranged(() => this.#rearrange());
+    this.#mirror?.wake();
     this.#listener.reroute(REROUTE_SPREAD_MS);
   }
 
@@ -336,6 +364,7 @@ export class Relay {
     this.#unfollow?.();
     this.#listener.refuse();
     await this.#options.tables.stop();
+    await this.#mirror?.stop();
     this.#links.close();
     await this.#forwarder.stop();
     await this.#listener.close();

@@ -88,6 +88,22 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE VIRTUAL TABLE search USING fts5(words, content = '', contentless_delete = 1, detail = none);
   `,
+  // How far external accounts were read at their own relays (times are Unix seconds), and when to try a dead relay again.
+  `
+  CREATE TABLE mirror_cursors (
+    pubkey BLOB NOT NULL,
+    url TEXT NOT NULL,
+    floor INTEGER NOT NULL,
+    top INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (pubkey, url)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE mirror_relays (
+    url TEXT PRIMARY KEY,
+    failures INTEGER NOT NULL,
+    retry_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /**
