@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
 import { type RunState, readRunState } from '@covey/config';
 import { startNats, startPostgres, temporaryDirectory } from '../support/servers.ts';
-import { freeBasePort, knownProcesses, type ReadyLine, UpProcess } from '../support/up-process.ts';
+import { freeBasePort, knownProcesses, MAIN, type ReadyLine, UpProcess } from '../support/up-process.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const directory = temporaryDirectory('up');
@@ -39,9 +42,10 @@ before(async () => {
     real['DATABASE_URL'] = url;
     stops.push(stop);
   }
+  if (process.env['NATS_URL'] || process.env['REDIS_URL'])
+    real['COVEY_CLUSTER'] = `up-${randomBytes(6).toString('hex')}`;
   if (process.env['NATS_URL']) {
-    const { cluster, stop } = await startNats();
-    real['COVEY_CLUSTER'] = cluster;
+    const { stop } = await startNats({ cluster: real['COVEY_CLUSTER']! });
     stops.push(stop);
   }
 });
@@ -125,6 +129,8 @@ describe('covey up, from a new home to the next start', () => {
   });
 
   test('when it is killed outright nothing stays', async () => {
+    // A job that is cut off is taken up again only half a minute later.
+    await waitFor(noJobRuns, 'the end of the placement that the coordinator began');
     const processes = knownProcesses(readRunState(home)!.pids);
     cluster.kill('SIGKILL');
     await waitFor(() => processes.every((process) => !process.lives()), 'the end of every process', 30_000);
@@ -198,6 +204,15 @@ test('damaged data is refused, and left as it is', {
   assert.equal(statSync(version, { throwIfNoEntry: false }), undefined);
   writeFileSync(version, before);
 });
+
+/** Whether nothing waits or runs in the cluster's queues. */
+async function noJobRuns(): Promise<boolean> {
+  const { stdout } = await promisify(execFile)(process.execPath, [MAIN, 'jobs', '--json'], {
+    env: { ...process.env, ...real, COVEY_HOME: home },
+  });
+  const { queues } = JSON.parse(stdout) as { queues: { waiting: number; active: number }[] };
+  return queues.every(({ waiting, active }) => waiting === 0 && active === 0);
+}
 
 /** Whether a relay tells of itself (NIP-11). */
 async function answers(url: string): Promise<boolean> {

@@ -5,8 +5,8 @@ import { isAlive, processMark } from '../../services/cli/src/up/process-identity
 import { portsFrom } from '../../services/cli/src/up/settings.ts';
 import { waitFor } from './wait-for.ts';
 
-const MAIN = join(import.meta.dirname, '..', '..', 'services', 'cli', 'src', 'main.ts');
-const READY_MS_MAX = 60_000;
+export const MAIN = join(import.meta.dirname, '..', '..', 'services', 'cli', 'src', 'main.ts');
+const READY_MS_MAX = 100_000;
 
 /** What `covey up --json` prints when it is ready. */
 export interface ReadyLine {
