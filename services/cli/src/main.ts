@@ -21,7 +21,7 @@ const program = new Command('covey')
     'Relays that co-operate: Nostr accounts placed by social cluster, so that clients open a few relays, not dozens.',
   )
   .version('0.1.0')
-  .showHelpAfterError('(covey --help lists the commands; covey COMMAND --help has examples)')
+  .showHelpAfterError('(covey help lists the commands; covey COMMAND --help has examples)')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE))
   .addHelpText(
     'after',

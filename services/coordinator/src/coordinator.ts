@@ -225,7 +225,8 @@ export class Coordinator {
         nowMs: Date.now,
         onPhase: (phase, done, total) => {
           progress({ phase, done, total });
-          if (done === 0 && PHASES[phase]) this.#tell(PHASES[phase]);
+          const share = total > 1 ? ` ${Math.floor((done * 100) / total)} %` : '';
+          if (PHASES[phase]) this.#tell(`${PHASES[phase]}${share}`);
         },
       });
       this.#finished(result);
@@ -272,7 +273,8 @@ export class Coordinator {
 const PHASES: Record<string, string> = {
   load: 'loading the follow graph',
   detect: 'finding communities',
-  place: 'placing accounts',
+  search: 'placing accounts: search',
+  refine: 'placing accounts: refinement',
   table: 'writing the table',
   commit: 'committing the epoch',
 };

@@ -66,7 +66,7 @@ async function listEpochs(flags: { api?: string; json?: boolean }): Promise<void
     e.moved,
     e.root.slice(0, 16),
   ]);
-  console.log(alignColumns([['epoch', 'made', 'accounts', 'groups', 'moved', 'root'], ...rows]));
+  console.log(alignColumns([['epoch', 'computed from', 'accounts', 'groups', 'moved', 'root'], ...rows]));
 }
 
 /** Where the cluster's jobs are. @throws CommandError when no cluster is known. */
