@@ -1,10 +1,12 @@
 import type { NatsLink } from '@covey/nats';
-import { type Ack, type Heartbeat, subjectsOf } from '@covey/protocol';
+import { type Ack, type Heartbeat, MIRRORED_ACCOUNTS_MAX, type Mirrored, subjectsOf } from '@covey/protocol';
 import type { Relay } from './relay.ts';
 import { SOFTWARE, VERSION } from './software.ts';
 import type { AppliedTable } from './table-source.ts';
 
 const HEARTBEAT_MS = 2000;
+/** What is mirrored is said with every so many heartbeats: every 30 s. */
+const MIRRORED_BEATS = 15;
 
 export interface AnnouncerOptions {
   relay: Relay;
@@ -23,6 +25,7 @@ export class Announcer {
   readonly #options: AnnouncerOptions;
   readonly #startedAtMs: number;
   #sequence = 0;
+  #saidMirrored = false;
   #lastAck: Ack | undefined;
   /** Since the last acknowledgement. */
   #lastRefusal: Ack | undefined;
@@ -91,6 +94,20 @@ export class Announcer {
     };
     this.#before = { atMs, accepted, sent };
     link.publish(subjectsOf(cluster).heartbeat(relay.pubkey), heartbeat);
+    if (heartbeat.sequence % MIRRORED_BEATS === 0) this.#sayMirrored(atMs);
+  }
+
+  /** Also that nothing is mirrored any more, once. */
+  #sayMirrored(atMs: number): void {
+    const { relay, link, cluster } = this.#options;
+    const accounts = relay
+      .mirrored()
+      .slice(0, MIRRORED_ACCOUNTS_MAX)
+      .map(({ pubkey, since }): [string, number] => [pubkey, since]);
+    if (accounts.length === 0 && !this.#saidMirrored) return;
+    this.#saidMirrored = accounts.length > 0;
+    const mirrored: Mirrored = { member: relay.pubkey, atMs, accounts };
+    link.publish(subjectsOf(cluster).mirrored(relay.pubkey), mirrored);
   }
 
   stop(): void {

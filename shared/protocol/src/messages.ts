@@ -46,6 +46,20 @@ export const Ack = Type.Object({
 });
 export type Ack = Static<typeof Ack>;
 
+/** Accounts in one Mirrored message: about 420 KB of the 1 MiB that NATS takes. */
+export const MIRRORED_ACCOUNTS_MAX = 5000;
+
+/**
+ * `covey.<cluster>.member.<id>.mirrored`: all external accounts that the member mirrors now, each with the Unix second
+ * since when what its own relays have is held here; 0 for everything. What is not said again for two minutes is void.
+ */
+export const Mirrored = Type.Object({
+  member: Hex64,
+  atMs: Count,
+  accounts: Type.Array(Type.Tuple([Hex64, Count]), { maxItems: MIRRORED_ACCOUNTS_MAX }),
+});
+export type Mirrored = Static<typeof Mirrored>;
+
 export class InvalidMessageError extends Error {
   override name = 'InvalidMessageError';
 }
@@ -64,4 +78,6 @@ function read<T>(schema: Parameters<typeof Value.Check>[0], what: string, bytes:
 }
 
 export const readHeartbeat = (bytes: Uint8Array): Heartbeat => read(Heartbeat, 'heartbeat', bytes);
+export const readMirrored = (bytes: Uint8Array): Mirrored =>
+  read(Mirrored, 'list of mirrored accounts', bytes);
 export const readAck = (bytes: Uint8Array): Ack => read(Ack, 'acknowledgement', bytes);

@@ -18,6 +18,7 @@ import {
   readAck,
   readDeflatedEventsFrame,
   readHeartbeat,
+  readMirrored,
   redirectMessage,
   subjectsOf,
   withoutLongContent,
@@ -99,7 +100,10 @@ describe('NATS', () => {
     const own = memberPermissions('birds', member).publish.allow.filter((subject) =>
       subject.startsWith('covey.'),
     );
-    assert.deepEqual(own, [`covey.birds.member.${member}.ack`, `covey.birds.member.${member}.heartbeat`]);
+    assert.deepEqual(
+      own,
+      ['ack', 'heartbeat', 'mirrored'].map((what) => `covey.birds.member.${member}.${what}`),
+    );
     assert.ok(!apiPermissions('birds').publish.allow.some((subject) => subject.startsWith('covey.')));
     for (const { publish } of [memberPermissions('birds', member), apiPermissions('birds')])
       assert.ok(
@@ -130,6 +134,9 @@ describe('NATS', () => {
       5,
     ])
       assert.throws(() => readHeartbeat(bytes(bad)), InvalidMessageError);
+    const mirrored = { member, atMs: 5, accounts: [['cd'.repeat(32), 0]] };
+    assert.deepEqual(readMirrored(bytes(mirrored)), mirrored);
+    assert.throws(() => readMirrored(bytes({ ...mirrored, accounts: [['cd', 0]] })), InvalidMessageError);
     assert.throws(() => readAck(new Uint8Array([0xff, 0xfe])), /not JSON/);
   });
 });

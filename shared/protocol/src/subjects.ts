@@ -18,6 +18,9 @@ export interface Subjects {
   /** Heartbeats with load. Not stored. */
   heartbeat(member: string): string;
   heartbeats: string;
+  /** External accounts that a member mirrors. Not stored; said again and again. */
+  mirrored(member: string): string;
+  mirroreds: string;
 }
 
 const CLUSTER = /^[a-z0-9][a-z0-9-]{0,31}$/;
@@ -44,6 +47,8 @@ export function subjectsOf(cluster: string): Subjects {
     ackStream: `covey-${cluster}-acks`,
     heartbeat: (member) => `${base}.member.${member}.heartbeat`,
     heartbeats: `${base}.member.*.heartbeat`,
+    mirrored: (member) => `${base}.member.${member}.mirrored`,
+    mirroreds: `${base}.member.*.mirrored`,
   };
 }
 
@@ -78,23 +83,23 @@ export function inboxPrefix(user: string): string {
   return `_INBOX.${user.slice(0, 16)}`;
 }
 
-/** What a member may do: read tables, publish its own ack and heartbeat. */
+/** What a member may do: read tables, publish its own ack, heartbeat and what it mirrors. */
 export function memberPermissions(cluster: string, member: string): NatsPermissions {
   const s = subjectsOf(cluster);
   return {
-    publish: { allow: [s.ack(member), s.heartbeat(member), ...readTable(s)] },
+    publish: { allow: [s.ack(member), s.heartbeat(member), s.mirrored(member), ...readTable(s)] },
     subscribe: { allow: [s.manifest, `${inboxPrefix(member)}.>`] },
   };
 }
 
-/** What the api may do: read tables, and see acks and heartbeats. */
+/** What the api may do: read tables, and see acks, heartbeats and what is mirrored. */
 export function apiPermissions(cluster: string): NatsPermissions {
   const s = subjectsOf(cluster);
   return {
     publish: {
       allow: [...readTable(s), `$JS.API.DIRECT.GET.${s.ackStream}`, `$JS.API.DIRECT.GET.${s.ackStream}.>`],
     },
-    subscribe: { allow: [s.manifest, s.acks, s.heartbeats, `${inboxPrefix('api')}.>`] },
+    subscribe: { allow: [s.manifest, s.acks, s.heartbeats, s.mirroreds, `${inboxPrefix('api')}.>`] },
   };
 }
 

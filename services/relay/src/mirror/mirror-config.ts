@@ -1,8 +1,6 @@
 import type { EnvReader } from '@covey/config';
+import { MIRRORED_ACCOUNTS_MAX } from '@covey/protocol';
 import type { MirrorConfig } from './mirror.ts';
-
-/** More would not fit into one message to the API. */
-export const MIRROR_ACCOUNTS_MAX = 5000;
 
 /** What the operator allows to be mirrored; undefined when nothing, which is the default. @throws ConfigError */
 export function readMirrorConfig(env: EnvReader): MirrorConfig | undefined {
@@ -10,7 +8,7 @@ export function readMirrorConfig(env: EnvReader): MirrorConfig | undefined {
   return {
     accountsMax: env.integer('COVEY_MIRROR_ACCOUNTS_MAX', {
       min: 1,
-      max: MIRROR_ACCOUNTS_MAX,
+      max: MIRRORED_ACCOUNTS_MAX,
       fallback: 1000,
     }),
     bytesMax: env.integer('COVEY_MIRROR_BYTES_MAX', {
