@@ -107,6 +107,7 @@ export function place(problem: PlacementProblem, onProgress: PlaceProgress = () 
   }
   writeBack(state, lists);
   requireCopies(problem, lists, shortfalls);
+  reportExcess(problem, state, usable, shares, shortfalls);
   orderCopies({
     lists,
     communityOf: problem.communityOf,
@@ -283,6 +284,30 @@ function writeBack(state: SearchState, lists: CopyLists): void {
         [...row.subarray(lists.copies)].sort((a, b) => a - b),
       );
   }
+}
+
+/** Members that hold over 5 % more than their due, because operators, denials or pins left no other way. */
+function reportExcess(
+  problem: PlacementProblem,
+  state: SearchState,
+  usable: readonly number[],
+  shares: Float64Array,
+  shortfalls: Shortfall[],
+): void {
+  let excess = 0;
+  let worst = -1;
+  for (const member of usable) {
+    const most = Math.ceil(shares[member] * 1.05);
+    if (state.held[member] <= most) continue;
+    excess += state.held[member] - most;
+    if (worst < 0 || state.held[member] * shares[worst] > state.held[worst] * shares[member]) worst = member;
+  }
+  if (worst < 0) return;
+  const percent = Math.round((state.held[worst] / shares[worst] - 1) * 100);
+  const detail =
+    `${excess} copies stand above members' shares of capacity, since operators, denials or pins leave no other place; ` +
+    `${problem.members[worst].id} holds ${percent} % more than its share`;
+  shortfalls.push({ constraint: 'copies', accounts: excess, detail });
 }
 
 /** Every account must have its copies; those that too few members allow stop the placement or are reported. */
