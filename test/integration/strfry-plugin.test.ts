@@ -279,6 +279,10 @@ describe('the strfry plugin as a process', { concurrency: 2, timeout: 60_000 }, 
   });
 
   it('accepts everything, loudly, where it is no member or has wrong settings', async () => {
+    const loop = join(root, 'loop');
+    symlinkSync(loop, loop);
+    const file = join(root, 'a-file');
+    writeFileSync(file, '');
     const cases: [Start, RegExp][] = [
       [{ env: { COVEY_MEMBER_PUBKEY: 'f'.repeat(64) } }, /is not in the table of epoch 1/],
       [{ env: { COVEY_MEMBER_PUBKEY: '' } }, /set COVEY_MEMBER_PUBKEY.*NOTHING IS ENFORCED/],
@@ -286,6 +290,8 @@ describe('the strfry plugin as a process', { concurrency: 2, timeout: 60_000 }, 
       [{ env: { COVEY_ROOTS: '' } }, /no trusted root key/],
       [{ args: ['--folow'] }, /--folow.*NOTHING IS ENFORCED/],
       [{ args: ['--follow'] }, /NATS_URL is not set.*NOTHING IS ENFORCED/],
+      [{ env: { COVEY_MEMBER_DIR: loop } }, /every event is accepted/],
+      [{ env: { COVEY_MEMBER_DIR: file } }, /every event is accepted/],
     ];
     for (const [how, said] of cases) {
       const plugin = start(dirWithTable(), how);
@@ -293,6 +299,15 @@ describe('the strfry plugin as a process', { concurrency: 2, timeout: 60_000 }, 
       assert.match(plugin.stderr, said);
       assert.deepEqual(await plugin.close(), [0, null]);
     }
+  });
+
+  it('enforces the cached table while it can’t follow', async () => {
+    const env = { NATS_URL: 'nats://127.0.0.1:9', NATS_NKEY_FILE: '/nowhere/nkey' };
+    const plugin = start(dirWithTable(), { env, args: ['--follow'] });
+    await plugin.logged('following the table failed');
+    assert.equal((await plugin.ask(ELSEWHERE)).action, 'reject');
+    assert.deepEqual(await plugin.close(), [0, null]);
+    assert.equal(plugin.stdout.split('\n').length, 2);
   });
 
   it('says what is wrong when asked, and prints nothing', async () => {

@@ -1,4 +1,4 @@
-import { type FSWatcher, statSync, watch } from 'node:fs';
+import { type BigIntStats, type FSWatcher, statSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
 export interface WatchFileOptions {
@@ -26,7 +26,7 @@ export function watchFile(
   let watcher: FSWatcher | undefined;
   let settling: NodeJS.Timeout | undefined;
 
-  const look = () => {
+  const compare = () => {
     settling = undefined;
     const now = signature(path);
     if (now === seen) return;
@@ -43,7 +43,7 @@ export function watchFile(
     try {
       watcher = watch(dir, { persistent: false }, (_, changed) => {
         if (changed !== null && changed !== name) return;
-        settling ??= setTimeout(look, SETTLE_MS).unref();
+        settling ??= setTimeout(compare, SETTLE_MS).unref();
       });
       watcher.on('error', () => {
         watcher?.close();
@@ -56,7 +56,7 @@ export function watchFile(
   arm();
   const poll = setInterval(() => {
     arm();
-    look();
+    compare();
   }, pollMs);
   poll.unref();
   return () => {
@@ -67,11 +67,20 @@ export function watchFile(
 }
 
 function signature(path: string): string {
-  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+  const stats = look(path);
   return stats ? `${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}` : '';
 }
 
 function inode(path: string): string {
-  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+  const stats = look(path);
   return stats ? `${stats.dev} ${stats.ino}` : '';
+}
+
+/** A file behind a folder that can't be entered is as good as none, until it can. */
+function look(path: string): BigIntStats | undefined {
+  try {
+    return statSync(path, { bigint: true, throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
 }

@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -9,14 +9,14 @@ function cacheCode(memberDir: string | undefined): void {
   if (!memberDir || process.env['NODE_COMPILE_CACHE']) return;
   const dir = join(memberDir, 'compile-cache');
   try {
-    mkdirSync(dir, { mode: 0o700 });
+    if (!existsSync(dir)) mkdirSync(dir, { mode: 0o700 });
+    const stats = lstatSync(dir);
+    // What is in it is run: nobody else may have put it there.
+    if (stats.isDirectory() && stats.uid === process.getuid?.() && (stats.mode & 0o022) === 0)
+      enableCompileCache(dir);
   } catch {
-    // There already, or not to be had.
+    // Not to be had: slower, and nothing else.
   }
-  const stats = lstatSync(dir, { throwIfNoEntry: false });
-  // What is in it is run: nobody else may have put it there.
-  if (stats?.isDirectory() && stats.uid === process.getuid?.() && (stats.mode & 0o022) === 0)
-    enableCompileCache(dir);
 }
 
 let flags: PluginFlags = {};

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { DenyListError, readDenyList } from '../deny-list.ts';
+import { readDenyList } from '../deny-list.ts';
 import type { Log } from '../stderr-log.ts';
 import { type CachedTable, MANIFEST_FILE, readCachedTable } from '../table/cached-table.ts';
 import { watchFile } from '../watch-file.ts';
@@ -119,9 +119,8 @@ export class MemberState {
       if (denied.problems.length > 0)
         this.#log.warn({ path, problems: denied.problems }, 'lines of the deny list were passed over');
     } catch (error) {
-      if (!(error instanceof DenyListError)) throw error;
       this.#log.error(
-        { error: error.message },
+        { error: (error as Error).message },
         'the last good deny list stays in force; to lift it, empty the file',
       );
     }

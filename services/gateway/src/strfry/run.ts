@@ -60,10 +60,7 @@ export async function runStrfryPlugin(
   });
   // Off the way of the first answer.
   setTimeout(() => flushCompileCache(), 1000).unref();
-  if (config && flags.follow) {
-    const { followInBackground } = await import('../follow/follow-in-background.ts');
-    followInBackground(config, log);
-  }
+  if (config && flags.follow) void follow(config, log);
   try {
     await plugin.run();
   } catch (error) {
@@ -71,6 +68,12 @@ export async function runStrfryPlugin(
       log.error({ error: String(error) }, 'strfry went away');
   }
   process.exit(0);
+}
+
+/** Not waited for: answers do not depend on it. */
+async function follow(config: PluginConfig, log: Log): Promise<void> {
+  const { followInBackground } = await import('../follow/follow-in-background.ts');
+  followInBackground(config, log);
 }
 
 /** The relay is worth more than what went wrong beside a decision. */
