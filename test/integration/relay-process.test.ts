@@ -179,7 +179,7 @@ describe('a member as a process', { timeout: 60_000 }, () => {
     assert.deepEqual(await exit, [0, null]);
   });
 
-  it('says what is wrong with its settings and exits with 2', async () => {
+  it('says what is wrong with its settings and exits with 78', async () => {
     const key = join(root, 'other.key');
     writeFileSync(key, newSigner().secretKey, { mode: 0o600 });
     const cases: [Record<string, string>, RegExp][] = [
@@ -205,7 +205,7 @@ describe('a member as a process', { timeout: 60_000 }, () => {
         output += chunk;
       });
       const [code] = await once(child, 'close');
-      assert.equal(code, 2);
+      assert.equal(code, 78);
       assert.match(output, message);
     }
   });

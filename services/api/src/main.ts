@@ -17,5 +17,5 @@ try {
   process.send?.({ type: 'ready' });
 } catch (error) {
   log.fatal({ err: error }, `the api did not start: ${(error as Error).message}`);
-  process.exit(error instanceof ConfigError ? 78 : 1);
+  process.exit(error instanceof ConfigError ? 78 : 70);
 }

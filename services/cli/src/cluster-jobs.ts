@@ -23,7 +23,7 @@ export function findCluster(env: NodeJS.ProcessEnv): ClusterLink {
   if (!databaseUrl)
     throw new CommandError(
       EXIT.unreachable,
-      `no cluster runs in ${home}. Start one with: covey up. Or name one: COVEY_HOME for its folder, or DATABASE_URL (and REDIS_URL where its jobs are on Redis).`,
+      `no cluster runs in ${home}, or it is still starting. Start one with: covey up. Or name one: COVEY_HOME for its folder, or DATABASE_URL (and REDIS_URL where its jobs are on Redis).`,
     );
   const profile = env['COVEY_PROFILE'] || (run ? 'local' : 'public');
   if (profile !== 'local' && profile !== 'public')

@@ -28,5 +28,5 @@ try {
 } catch (error) {
   const known = [ConfigError, StoreError, ListenError].some((kind) => error instanceof kind);
   log.fatal(known ? { error: (error as Error).message } : { err: error }, 'the relay could not start');
-  process.exit(known ? 2 : 1);
+  process.exit(error instanceof ConfigError ? 78 : error instanceof StoreError ? 65 : 70);
 }

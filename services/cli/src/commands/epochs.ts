@@ -1,7 +1,7 @@
-import { homeRoot, readRunState } from '@covey/config';
-import { Jobs, type JobView, PLACE_QUEUE, type PlaceProgress, type PlaceResult } from '@covey/jobs';
+import { type Jobs, type JobView, PLACE_QUEUE, type PlaceProgress, type PlaceResult } from '@covey/jobs';
 import type { Command } from 'commander';
 import { alignColumns, apiUrl, askApi, CommandError, EXIT, runAsking } from '../api-client.ts';
+import { findCluster, withJobs } from '../cluster-jobs.ts';
 
 const POLL_MS = 200;
 
@@ -69,29 +69,8 @@ async function listEpochs(flags: { api?: string; json?: boolean }): Promise<void
   console.log(alignColumns([['epoch', 'computed from', 'accounts', 'groups', 'moved', 'root'], ...rows]));
 }
 
-/** Where the cluster's jobs are. @throws CommandError when no cluster is known. */
-function clusterJobs(): Jobs {
-  const env = process.env;
-  const run = readRunState(homeRoot(env));
-  const databaseUrl = env['DATABASE_URL'] || run?.databaseUrl;
-  if (!databaseUrl)
-    throw new CommandError(
-      EXIT.unreachable,
-      'no cluster runs from COVEY_HOME, and DATABASE_URL is not set. Start one with covey up, or name the database of yours.',
-    );
-  const redisUrl = env['REDIS_URL'] || run?.redisUrl;
-  const quiet = { info: () => {}, warn: () => {} };
-  return new Jobs({
-    cluster: env['COVEY_CLUSTER'] || run?.cluster || 'local',
-    redisUrl,
-    databaseUrl,
-    logger: quiet,
-  });
-}
-
 async function runEpoch({ force = false, json = false }: RunFlags): Promise<void> {
-  const jobs = clusterJobs();
-  try {
+  await withJobs(findCluster(process.env), async (jobs) => {
     const id = await jobs.add(PLACE_QUEUE, { reason: 'covey epochs run', force });
     const view = await untilOver(jobs, id, (text) => {
       if (!json && process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
@@ -100,9 +79,7 @@ async function runEpoch({ force = false, json = false }: RunFlags): Promise<void
     if (view.state === 'failed') throw new CommandError(EXIT.data, `the placement failed: ${view.reason}`);
     const result = view.result as PlaceResult;
     console.log(json ? JSON.stringify(result) : describe(result));
-  } finally {
-    await jobs.close();
-  }
+  });
 }
 
 async function untilOver(jobs: Jobs, id: string, show: (text: string) => void): Promise<JobView> {

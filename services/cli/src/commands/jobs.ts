@@ -9,6 +9,7 @@ const DATA_CHARACTERS_MAX = 120;
 
 const help = `
 A job that fails is tried again a few times; then it is set aside, and stays here until somebody retries or drops it.
+"due later" counts jobs of the schedule, and those that wait to be tried again.
 
 Examples:
   covey jobs
@@ -54,7 +55,7 @@ async function list(jobs: Jobs, { json }: { json?: boolean }): Promise<void> {
   if (json) return void console.log(JSON.stringify({ queues, setAside }));
   console.log(
     alignColumns([
-      ['queue', 'waiting', 'running', 'to be tried again', 'set aside'],
+      ['queue', 'waiting', 'running', 'due later', 'set aside'],
       ...queues.map((q) => [q.queue, q.waiting, q.active, q.delayed, q.failed]),
     ]),
   );

@@ -91,6 +91,7 @@ export function memberSpecs(setup: ServiceSetup): ChildSpec[] {
       COVEY_MEMBER_DIR: paths.memberDir(n),
       COVEY_LISTEN: `127.0.0.1:${settings.ports.member(n)}`,
       COVEY_PUBLIC_URL: member.url,
+      COVEY_MEMBER_NAME: member.name,
       COVEY_API_URL: apiUrl(settings),
     };
     return service(`member-${n}`, 'relay', env, SERVICE_READY_MS_MAX, 10_000);

@@ -47,6 +47,17 @@ export interface UpSettings {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
+/** Settings that only the services use: a slip in one is told before anything starts. @throws ConfigError */
+function checkPassedOn(read: EnvReader): void {
+  read.choice('COVEY_WRITES', ['forward', 'redirect', 'observe'], 'forward');
+  read.choice('COVEY_HUBS', ['adaptive', 'together', 'spread'], 'adaptive');
+  read.choice('COVEY_EFFORT', ['quick', 'normal', 'long'], 'quick');
+  read.integer('COVEY_COPIES', { min: 1, max: MEMBERS, fallback: 3 });
+  read.number('COVEY_EXTRA_COPIES', { min: 0, max: 4, fallback: 0.1 });
+  read.integer('COVEY_SEED', { min: 0, max: 0xffffffff, fallback: 1 });
+  read.integer('COVEY_PLACE_EVERY_S', { min: 10, max: 86_400, fallback: 3600 });
+}
+
 /** @throws ConfigError, InvalidClusterNameError */
 export function readUpSettings(env: Env, flags: { json?: boolean; empty?: boolean }): UpSettings {
   const read = new EnvReader(env);
@@ -56,6 +67,7 @@ export function readUpSettings(env: Env, flags: { json?: boolean; empty?: boolea
   const natsUrl = read.optional('NATS_URL');
   for (const server of natsUrl?.split(',') ?? [])
     new EnvReader({ NATS_URL: server }).url('NATS_URL', ['nats', 'tls']);
+  checkPassedOn(read);
   return {
     home: homeRoot(env),
     cluster,
