@@ -17,25 +17,29 @@ export interface Check {
   run(context: CheckContext): Promise<void>;
 }
 
-const now = () => Math.floor(Date.now() / 1000);
-const ids = (events: readonly NostrEvent[]) => events.map((event) => event.id);
+export const now = (): number => Math.floor(Date.now() / 1000);
+export const ids = (events: readonly NostrEvent[]): string[] => events.map((event) => event.id);
 const KNOWN_PREFIX =
   /^(duplicate|pow|blocked|rate-limited|invalid|restricted|mute|error|auth-required|unsupported): ./;
 
-async function accepted(client: WireClient, ...events: NostrEvent[]): Promise<void> {
+export async function accepted(client: WireClient, ...events: NostrEvent[]): Promise<void> {
   for (const event of events) {
     const [ok, message] = await client.publish(event);
     assert.equal(ok, true, message);
   }
 }
 
-async function refused(client: WireClient, event: NostrEvent, prefix: RegExp = KNOWN_PREFIX): Promise<void> {
+export async function refused(
+  client: WireClient,
+  event: NostrEvent,
+  prefix: RegExp = KNOWN_PREFIX,
+): Promise<void> {
   const [ok, message] = await client.publish(event);
   assert.equal(ok, false, `${event.id} was accepted: ${message}`);
   assert.match(message, prefix);
 }
 
-async function information(url: string): Promise<Record<string, unknown>> {
+export async function information(url: string): Promise<Record<string, unknown>> {
   const response = await fetch(url.replace(/^ws/, 'http'), { headers: { accept: 'application/nostr+json' } });
   assert.equal(response.status, 200);
   assert.match(response.headers.get('content-type') ?? '', /application\/nostr\+json/);

@@ -26,6 +26,8 @@ export interface RelayConfig {
   verifyThreads?: number | undefined;
   /** Leading zero bits that a client's event must have and commit to (NIP-13); 0 when not given. */
   powBitsMin?: number | undefined;
+  /** Kinds that are served only to those whom an event tags, and to its author, authenticated; none when not given. */
+  authKinds?: readonly number[] | undefined;
 }
 
 /** How the member learns of the table. */
@@ -57,6 +59,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): { relay: RelayConfig
         ? env.integer('COVEY_VERIFY_THREADS', { min: 0, max: 64, fallback: 0 })
         : undefined,
       powBitsMin: env.integer('COVEY_POW_BITS_MIN', { min: 0, max: 64, fallback: 0 }),
+      authKinds: kinds('COVEY_AUTH_KINDS', env.string('COVEY_AUTH_KINDS', '1059')),
     },
     follow: {
       roots: env.optional('COVEY_ROOTS') ? env.pubkeys('COVEY_ROOTS') : [],
@@ -65,6 +68,14 @@ export function readConfig(environment: NodeJS.ProcessEnv): { relay: RelayConfig
       credsFile: env.optional('NATS_CREDS_FILE'),
     },
   };
+}
+
+function kinds(name: string, text: string): number[] {
+  if (text === 'none') return [];
+  const list = text.split(',').map((kind) => (/^\d{1,5}$/.test(kind.trim()) ? Number(kind) : -1));
+  if (list.some((kind) => kind < 0 || kind > 65_535))
+    throw new ConfigError(`${name}: a comma list of kinds (0 to 65535), or none`);
+  return list;
 }
 
 function relayUrl(name: string, text: string): string {

@@ -4,6 +4,10 @@ import type { Limits } from './limits.ts';
 export type ClientFrame =
   | { type: 'EVENT'; event: unknown; hops: number | undefined }
   | { type: 'REQ'; subscription: string; filters: Filter[] }
+  | { type: 'COUNT'; subscription: string; filters: Filter[] }
+  | { type: 'NEG-OPEN'; subscription: string; filter: unknown; message: unknown }
+  | { type: 'NEG-MSG'; subscription: string; message: unknown }
+  | { type: 'NEG-CLOSE'; subscription: string }
   | { type: 'CLOSE'; subscription: string }
   | { type: 'AUTH'; event: unknown }
   | { type: 'COVEY'; frame: readonly unknown[] };
@@ -32,7 +36,14 @@ export function parseFrame(text: string, limits: Limits): ClientFrame {
     case 'EVENT':
       return { type: 'EVENT', event: frame[1], hops: readHops(frame[2]) };
     case 'REQ':
-      return readReq(frame, limits);
+    case 'COUNT':
+      return readReq(frame[0], frame, limits);
+    case 'NEG-OPEN':
+      return { ...readNegentropy(frame, limits), type: 'NEG-OPEN', filter: frame[2], message: frame[3] };
+    case 'NEG-MSG':
+      return { ...readNegentropy(frame, limits), type: 'NEG-MSG', message: frame[2] };
+    case 'NEG-CLOSE':
+      return { ...readNegentropy(frame, limits), type: 'NEG-CLOSE' };
     case 'CLOSE':
       return { type: 'CLOSE', subscription: readSubscription(frame[1], limits) };
     case 'AUTH':
@@ -53,14 +64,18 @@ function readSubscription(value: unknown, limits: Limits): string {
   return value;
 }
 
-function readReq(frame: readonly unknown[], limits: Limits): ClientFrame {
+function readNegentropy(frame: readonly unknown[], limits: Limits): { subscription: string } {
+  return { subscription: readSubscription(frame[1], limits) };
+}
+
+function readReq(type: 'REQ' | 'COUNT', frame: readonly unknown[], limits: Limits): ClientFrame {
   const subscription = readSubscription(frame[1], limits);
-  if (frame.length < 3) throw new BadFrameError('a REQ needs at least one filter', subscription);
+  if (frame.length < 3) throw new BadFrameError(`a ${type} needs at least one filter`, subscription);
   if (frame.length - 2 > limits.filtersMax)
-    throw new BadFrameError(`a REQ may have ${limits.filtersMax} filters`, subscription);
+    throw new BadFrameError(`a ${type} may have ${limits.filtersMax} filters`, subscription);
   try {
     return {
-      type: 'REQ',
+      type,
       subscription,
       filters: frame.slice(2).map((filter) => parseFilter(filter, { valuesMax: limits.valuesMax })),
     };

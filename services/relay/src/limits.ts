@@ -39,6 +39,12 @@ export interface Limits {
   upstreamsPerMemberMax: number;
   /** Time that a REQ waits for other members before it is answered with what there is. */
   remoteReadMs: number;
+  /** Events that a COUNT looks at before it says that it is approximate. */
+  countRowsMax: number;
+  /** Events of one reconciliation (NIP-77), 72 bytes each while it is open; of all; and how many one connection may have. */
+  negentropyItemsMax: number;
+  negentropyItemsTotalMax: number;
+  negentropySessionsMax: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -65,6 +71,10 @@ export const DEFAULT_LIMITS: Limits = {
   spoolBytesMax: 1024 ** 3,
   upstreamsPerMemberMax: 1000,
   remoteReadMs: 4000,
+  countRowsMax: 20_000,
+  negentropyItemsMax: 250_000,
+  negentropyItemsTotalMax: 1_000_000,
+  negentropySessionsMax: 4,
 };
 
 /** Environment variable of a limit: `frameBytesMax` is COVEY_FRAME_BYTES_MAX. */

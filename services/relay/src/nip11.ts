@@ -1,10 +1,13 @@
+import { KIND } from '@covey/nostr';
 import type { ClusterField } from '@covey/protocol';
 import type { Limits } from './limits.ts';
 import { SOFTWARE, VERSION } from './software.ts';
 
 /** Only what is true of this relay. */
-const SUPPORTED_NIPS = [1, 2, 9, 11, 40, 42, 65, 67, 70];
+const SUPPORTED_NIPS = [1, 2, 9, 11, 40, 42, 45, 50, 62, 65, 67, 70, 77];
 const PROOF_OF_WORK = 13;
+/** Private messages: gift wraps are served to whom they are for. */
+const GIFT_WRAPS = [17, 59];
 
 /** The relay information document (NIP-11). */
 export function relayInformation({
@@ -12,6 +15,7 @@ export function relayInformation({
   self,
   limits,
   powBitsMin,
+  authKinds,
   covey,
   restrictedWrites,
 }: {
@@ -19,16 +23,19 @@ export function relayInformation({
   self: string;
   limits: Limits;
   powBitsMin: number;
+  authKinds: readonly number[];
   covey: ClusterField;
   restrictedWrites: boolean;
 }): object {
+  const supported = [...SUPPORTED_NIPS];
+  if (powBitsMin > 0) supported.push(PROOF_OF_WORK);
+  if (authKinds.includes(KIND.sealedDm)) supported.push(...GIFT_WRAPS);
   return {
     name,
     description:
       'A member of a Covey cluster: co-operating relays that share out accounts, so that a client reads everyone it follows from a few of them.',
     self,
-    supported_nips:
-      powBitsMin > 0 ? [...SUPPORTED_NIPS, PROOF_OF_WORK].sort((a, b) => a - b) : SUPPORTED_NIPS,
+    supported_nips: supported.sort((a, b) => a - b),
     version: `${SOFTWARE}/${VERSION}`,
     limitation: {
       max_message_length: limits.frameBytesMax,

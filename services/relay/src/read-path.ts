@@ -57,11 +57,11 @@ export class ReadPath {
         : NOTHING_REMOTE;
     await outbound.inTurn(async () => {
       if (subscription.closed) return;
-      const here = this.#readHere(filters, hereOnly);
+      const here = this.#readHere(filters, hereOnly, subscription.mayRead);
       const { events, cut } = mergeAnswers(
         filters,
         here.map((result) => result.events),
-        remote.events,
+        remote.events.filter((event) => subscription.mayRead?.(JSON.stringify(event)) !== false),
         limits.limitMax,
       );
       if (remote.unreachedKeys > 0)
@@ -77,14 +77,20 @@ export class ReadPath {
   }
 
   /** What is stored here and, for clients, what was forwarded from here lately. */
-  #readHere(filters: Subscription['filters'], storedOnly: boolean): QueryResult[] {
+  #readHere(
+    filters: Subscription['filters'],
+    storedOnly: boolean,
+    mayRead: Subscription['mayRead'],
+  ): QueryResult[] {
     const { store, forwarded, limits, clock } = this.#options;
     const now = Math.floor(clock() / 1000);
     let bytesMax = limits.answerBytesMax;
     return filters.map((filter) => {
-      const result = store.query(filter, { limitMax: limits.limitMax, bytesMax, now });
+      const result = store.query(filter, { limitMax: limits.limitMax, bytesMax, now, mayRead });
       for (const { json } of result.events) bytesMax = Math.max(1, bytesMax - json.length);
-      const passing = storedOnly ? [] : forwarded.find(filter);
+      const passing = storedOnly
+        ? []
+        : forwarded.find(filter).filter(({ json }) => mayRead?.(json) !== false);
       if (passing.length === 0) return result;
       const events = mergeEvents([result.events, passing]);
       const limit = Math.min(filter.limit ?? limits.limitMax, limits.limitMax);

@@ -5,6 +5,7 @@ import { KIND, publicKeyOf } from '@covey/nostr';
 import type { ClusterField, Load } from '@covey/protocol';
 import { EventBatches } from './clients/event-batches.ts';
 import type { RelayConfig } from './config.ts';
+import { Counts } from './counts.ts';
 import { Listener } from './listener.ts';
 import { LiveIndex } from './live-index.ts';
 import { Confirmations } from './members/confirmations.ts';
@@ -157,6 +158,7 @@ export class Relay {
       live: this.#live,
       verify: (event) => this.#verifier.verify(event),
       powBitsMin: config.powBitsMin ?? 0,
+      relayUrl: () => this.#url,
     });
     this.#mirror = config.mirror && this.#mirrorWith(config.mirror, new MirrorState(db, commits), writes);
     this.#listener = new Listener(
@@ -167,6 +169,9 @@ export class Relay {
         turns: this.#turns,
         writes,
         reads: new ReadPath({ ...shared, upstreams }),
+        counts: new Counts({ ...shared, upstreams }),
+        negentropyBudget: { items: 0 },
+        authKinds: config.authKinds ?? [],
         clusterField: () => this.clusterField(),
         relayUrl: () => this.#url,
       },
@@ -309,6 +314,7 @@ export class Relay {
   async #removeExpired(): Promise<void> {
     try {
       while (!this.#stopped && (await this.#store.removeExpired(Math.floor(this.#clock() / 1000))) > 0);
+      while (!this.#stopped && (await this.#store.removeVanished()) > 0);
     } catch (error) {
       this.#options.log.error({ error: String(error) }, 'expired events could not be removed');
     }
@@ -333,6 +339,7 @@ export class Relay {
       self: this.pubkey,
       limits: config.limits,
       powBitsMin: config.powBitsMin ?? 0,
+      authKinds: config.authKinds ?? [],
       covey: this.clusterField(),
       restrictedWrites: config.writes === 'redirect',
     });

@@ -6,13 +6,17 @@ import type WebSocket from 'ws';
 import { checkAuth, RefusedAuthError } from './auth.ts';
 import { AnnouncedClient } from './clients/announced-client.ts';
 import type { EventBatches } from './clients/event-batches.ts';
+import type { Counts } from './counts.ts';
 import { BadFrameError, type ClientFrame, closed, idInText, notice, ok, parseFrame } from './frames.ts';
 import type { Limits } from './limits.ts';
 import type { LiveIndex } from './live-index.ts';
 import type { MemberLinks } from './members/member-links.ts';
 import type { RelayMetrics } from './metrics.ts';
+import { type NegentropyBudget, NegentropySessions } from './negentropy-sessions.ts';
 import { Outbound } from './outbound.ts';
 import type { ReadPath } from './read-path.ts';
+import { ReaderRights } from './reader-rights.ts';
+import type { EventStore } from './store/event-store.ts';
 import { Subscription } from './subscription.ts';
 import { type Line, type Turns, WHOLE_TURN } from './turns.ts';
 import type { WritePath } from './write-path.ts';
@@ -22,6 +26,11 @@ export interface SessionContext {
   limits: Limits;
   writes: WritePath;
   reads: ReadPath;
+  counts: Counts;
+  store: EventStore;
+  negentropyBudget: NegentropyBudget;
+  /** Kinds that only those may read whom an event is for. */
+  authKinds: readonly number[];
   live: LiveIndex;
   batches: EventBatches;
   turns: Turns;
@@ -51,6 +60,8 @@ export class Session {
   readonly #line: Line;
   readonly #challenge = randomBytes(16).toString('hex');
   readonly #keys = new Set<string>();
+  readonly #rights: ReaderRights;
+  #negentropy: NegentropySessions | undefined;
   readonly #subscriptions = new Map<string, Subscription>();
   #announced: AnnouncedClient | undefined;
   #writing = 0;
@@ -62,6 +73,7 @@ export class Session {
   constructor(socket: WebSocket, context: SessionContext) {
     this.#context = context;
     this.lastHeardMs = context.clock();
+    this.#rights = new ReaderRights(context.authKinds, this.#keys);
     this.#outbound = new Outbound(socket, context.limits, () =>
       context.metrics.cut.inc({ reason: 'slow reader' }),
     );
@@ -110,6 +122,18 @@ export class Session {
         break;
       case 'REQ':
         this.#subscribe(frame.subscription, frame.filters);
+        break;
+      case 'COUNT':
+        void this.#count(frame.subscription, frame.filters);
+        break;
+      case 'NEG-OPEN':
+        void this.#openNegentropy(frame.subscription, frame.filter, frame.message);
+        break;
+      case 'NEG-MSG':
+        this.#negentropySessions.message(frame.subscription, frame.message);
+        break;
+      case 'NEG-CLOSE':
+        this.#negentropy?.close(frame.subscription);
         break;
       case 'CLOSE':
         this.#drop(frame.subscription);
@@ -189,6 +213,7 @@ export class Session {
       );
       return;
     }
+    if (this.#refuses(id, filters)) return;
     const named = client?.name({ id, filters }, enforcer());
     if (named === 'all') return;
     const subscription = new Subscription(
@@ -198,6 +223,7 @@ export class Session {
       () => metrics.countSent(),
       client?.outputFor(id, filters),
     );
+    subscription.mayRead = this.#mayRead;
     this.#subscriptions.set(id, subscription);
     live.add(subscription);
     void reads
@@ -208,6 +234,55 @@ export class Session {
         this.#drop(id);
         this.#outbound.send(closed(id, 'error: this relay could not read its store'));
       });
+  }
+
+  /** What this connection may read; undefined for everything. Members ask for their clients, and do the withholding. */
+  get #mayRead(): ((json: string) => boolean) | undefined {
+    return this.member ? undefined : this.#rights.mayRead;
+  }
+
+  /** Says so when filters ask for what this connection may not read. */
+  #refuses(id: string, filters: Subscription['filters']): boolean {
+    const reason = this.member ? undefined : this.#rights.refusal(filters);
+    if (reason === undefined) return false;
+    if (reason.startsWith('auth-required:')) this.#outbound.send(JSON.stringify(['AUTH', this.#challenge]));
+    this.#outbound.send(closed(id, reason));
+    return true;
+  }
+
+  async #count(id: string, filters: Subscription['filters']): Promise<void> {
+    if (this.#refuses(id, filters)) return;
+    const { counts, reads } = this.#context;
+    try {
+      const answer = await counts.count(filters, this.member !== undefined, this.#mayRead);
+      this.#outbound.send(JSON.stringify(['COUNT', id, answer]));
+    } catch (error) {
+      reads.report(error);
+      this.#outbound.send(closed(id, 'error: this relay could not read its store'));
+    }
+  }
+
+  get #negentropySessions(): NegentropySessions {
+    const { store, limits, negentropyBudget: budget, clock } = this.#context;
+    this.#negentropy ??= new NegentropySessions({
+      store,
+      limits,
+      budget,
+      clock,
+      mayRead: this.#mayRead,
+      send: (frame) => this.#outbound.send(frame),
+    });
+    return this.#negentropy;
+  }
+
+  async #openNegentropy(id: string, filter: unknown, message: unknown): Promise<void> {
+    try {
+      await this.#negentropySessions.open(id, filter, message);
+    } catch (error) {
+      this.#context.reads.report(error);
+      this.#negentropy?.close(id);
+      this.#outbound.send(JSON.stringify(['NEG-ERR', id, 'error: this relay could not read its store']));
+    }
   }
 
   #drop(id: string): void {
@@ -289,6 +364,7 @@ export class Session {
 
   end(): void {
     this.#closed = true;
+    this.#negentropy?.end();
     for (const id of [...this.#subscriptions.keys()]) this.#drop(id);
   }
 }

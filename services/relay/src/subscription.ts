@@ -17,6 +17,8 @@ export class Subscription implements Listener {
   readonly filters: readonly Filter[];
   /** The part that lives at other members, while there is one. */
   remote: { feed: RemoteFeed; parts: readonly RemotePart[] } | undefined;
+  /** Whether who subscribed may read an event that only some may read; everything when not set. */
+  mayRead: ((json: string) => boolean) | undefined;
   readonly #outbound: Outbound;
   readonly #prefix: string;
   readonly #onSent: () => void;
@@ -47,7 +49,7 @@ export class Subscription implements Listener {
 
   /** A new event that fits the filters. */
   deliver(event: NostrEvent, json: string): void {
-    if (this.#closed || this.#sent.has(event.id)) return;
+    if (this.#closed || this.#sent.has(event.id) || this.mayRead?.(json) === false) return;
     if (this.#held) {
       if (this.#held.length === HELD_MAX) this.#held.shift();
       this.#held.push({ id: event.id, createdAt: event.created_at, json });

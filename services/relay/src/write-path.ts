@@ -10,6 +10,7 @@ import type { ForwardedEvents } from './members/forwarded-events.ts';
 import type { MemberLinks } from './members/member-links.ts';
 import type { RelayMetrics } from './metrics.ts';
 import { type EventStore, type Spooling, StoreBusyError, type WriteResult } from './store/event-store.ts';
+import { namesNoRelay, vanishesHere } from './vanish.ts';
 import { VerifyBusyError } from './verify/verify-pool.ts';
 
 /** Ephemeral events on their way to other members; further ones are dropped, as nothing promises them. */
@@ -50,6 +51,8 @@ export interface WritePathOptions {
   enforcer: () => Enforcer;
   verify: (event: NostrEvent) => Promise<Verdict>;
   powBitsMin: number;
+  /** The URL that clients open. */
+  relayUrl: () => string;
   metrics: RelayMetrics;
   limits: Limits;
   /** Unix milliseconds. */
@@ -83,6 +86,10 @@ export class WritePath {
         verify: this.#options.verify,
         powBitsMin: this.#options.powBitsMin,
       });
+      if (namesNoRelay(event))
+        throw new RefusedEventError(
+          'invalid: a request to vanish names relays, or ALL_RELAYS, in relay tags',
+        );
       if (isProtected(event) && !source.authenticated.has(event.pubkey))
         return answer(
           false,
@@ -94,6 +101,7 @@ export class WritePath {
         .enforcer()
         .decide(event, { member: source.member !== undefined, hops, announced: source.announced });
       const { accepted, message, outcome } = await this.#carryOut(event, decision, hops, source);
+      if (event.kind === KIND.vanish) this.#afterVanish(event);
       if (accepted) this.#options.metrics.accepted++;
       return answer(accepted, message, outcome);
     } catch (error) {
@@ -117,6 +125,9 @@ export class WritePath {
       case 'forward':
         return await this.#forward(event, decision, hops);
       case 'redirect':
+        // What of the account is here nevertheless goes, wherever it lives.
+        if (vanishesHere(event, this.#options.relayUrl()))
+          await this.#options.store.write({ event, keep: false, vanish: true });
         return { accepted: false, message: this.#redirect(decision, source), outcome: 'redirected' };
       case 'refuse':
         return decision.reason === 'protected'
@@ -133,8 +144,21 @@ export class WritePath {
     }
   }
 
+  /** What a request to vanish left for later: events in memory, and the rest of those on the disk. */
+  #afterVanish(request: NostrEvent): void {
+    const { forwarded, log, relayUrl, store } = this.#options;
+    if (!vanishesHere(request, relayUrl())) return;
+    forwarded.vanish(request.pubkey, request.created_at);
+    const removeAll = async () => {
+      while ((await store.removeVanished()) > 0);
+    };
+    removeAll().catch((error) =>
+      log.error({ error: String(error) }, 'events of an account that vanished wait for the next sweep'),
+    );
+  }
+
   async #keep(event: NostrEvent, decision: Decision, hops: number) {
-    const { live, metrics, store } = this.#options;
+    const { live, metrics, relayUrl, store } = this.#options;
     if (decision.reason === 'observed') metrics.observed.inc();
     const delivery = this.#delivery(event, decision, hops);
     if (isEphemeral(event.kind)) {
@@ -145,6 +169,7 @@ export class WritePath {
     const { outcome, dropped } = await store.write({
       event,
       keep: true,
+      vanish: vanishesHere(event, relayUrl()),
       unplaced: decision.reason === 'no table',
       delivered: decision.reason === 'delivered',
       spool: this.#spooling(event, decision, delivery, hops),
@@ -179,6 +204,7 @@ export class WritePath {
     const { outcome, dropped }: WriteResult = await store.write({
       event,
       keep: false,
+      vanish: vanishesHere(event, this.#options.relayUrl()),
       spool: this.#spooling(event, decision, delivery, hops),
     });
     if (outcome === 'full')

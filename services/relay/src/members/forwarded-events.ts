@@ -46,6 +46,14 @@ export class ForwardedEvents {
     }
   }
 
+  /** NIP-62. @param until Unix seconds */
+  vanish(pubkey: string, until: number): void {
+    for (const id of [...(this.#byAuthor.get(pubkey) ?? [])]) {
+      const { event } = this.#kept.get(id)!;
+      if (event.created_at <= until && event.kind !== KIND.vanish) this.remove(id);
+    }
+  }
+
   remove(id: string): void {
     const kept = this.#kept.get(id);
     if (!kept) return;
