@@ -1,6 +1,6 @@
 import { after, before, describe, it } from 'node:test';
 import { ALL_CHECKS } from '../conformance/all-checks.ts';
-import { CHECKS, runCheck } from '../conformance/relay-checks.ts';
+import { runCheck } from '../conformance/relay-checks.ts';
 import { TestCluster } from './relay-fixture.ts';
 
 describe('a member that asks for work', { timeout: 30_000 }, () => {
