@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { AccountOrigins, OriginsReading } from '../../services/api/src/account-origins.ts';
 import { MemberStates } from '../../services/api/src/member-states.ts';
 import { ApiServer } from '../../services/api/src/server.ts';
 import { clusterFixture, MemoryTableSource } from '../../services/api/src/testing/cluster-fixture.ts';
@@ -40,10 +41,19 @@ export async function run(args: string[]): Promise<void> {
     groupAccounts: 200,
     members: Number(values.members),
   });
+  // Half of the accounts write elsewhere, each to three of 1,000 relays.
+  const origins = new AccountOrigins(Date.now);
+  const reading = new OriginsReading(['wss://member.example']);
+  for (let i = 0; i < fixture.pubkeys.length; i += 2) {
+    const write = [1, 7, 49].map((step) => `wss://relay-${(i * step) % 1000}.example`);
+    reading.add({ pubkey: Buffer.from(fixture.pubkeys[i]!, 'hex'), write });
+  }
+  origins.replace(reading);
   const api = new ApiServer({
     cluster: 'local',
     source: new MemoryTableSource(fixture),
     states: new MemberStates(Date.now),
+    origins,
     natsConfigured: false,
     admin: false,
     dashboardDir: '/nonexistent',

@@ -13,6 +13,7 @@ import { connectPostgres, migrate } from '@covey/postgres';
 import { subjectsOf } from '@covey/protocol';
 import { diffTables, PlacementTable } from '@covey/table';
 import { type ApiConfig, readApiConfig } from '../../services/api/src/config.ts';
+import { ApiDatabase } from '../../services/api/src/database.ts';
 import { ApiService } from '../../services/api/src/service.ts';
 import { type ClusterFixture, clusterFixture } from '../../services/api/src/testing/cluster-fixture.ts';
 import { graph as graphMigration } from '../../shared/postgres/src/migrations/001-graph.ts';
@@ -170,6 +171,29 @@ describe('the api on real NATS and PostgreSQL', () => {
     assert.equal(body.members[1].appliedEpoch, 1);
   });
 
+  test('plans tell which accounts a master mirrors', async () => {
+    const account = second.pubkeys[30]!;
+    const members = second.table.members;
+    const [master, replica] = second.table.locate(account).members;
+    const say = (member: string, accounts: [string, number][]) =>
+      publisherLink.publish(
+        subjectsOf(nats.cluster).mirrored(member),
+        JSON.stringify({ member, atMs: 1, accounts }),
+      );
+    say(members[replica!]!.id, [[account, 5]]); // not its master: not heard
+    say(members[master!]!.id, [[account, 1_790_000_000]]);
+    const { body } = await poll(
+      () => getJson(base, '/v1/plans', post({ pubkeys: [second.pubkeys[0], account] })),
+      (answer) => answer.body.mirrored.length > 0,
+    );
+    assert.deepEqual(body.mirrored, [{ since: 1_790_000_000, pubkeys: [1] }]);
+    say(members[master!]!.id, []);
+    await poll(
+      () => getJson(base, '/v1/plans', post({ pubkeys: [account] })),
+      (answer) => answer.body.mirrored.length === 0,
+    );
+  });
+
   test('follows, epochs and reports come from PostgreSQL', async () => {
     const sql = connectPostgres(postgres.url, { application: 'test', connections: 1 });
     await migrate(sql, [graphMigration, epochMigration]);
@@ -203,6 +227,18 @@ describe('the api on real NATS and PostgreSQL', () => {
       ms: { load: 1 },
     };
     await sql`insert into epoch_reports (epoch, report) values (2, ${sql.json(report as never)})`;
+    const entries = [
+      { url: 'wss://own.example', read: true, write: true },
+      { url: 'wss://inbox.example', read: true, write: false },
+    ];
+    await sql`
+      insert into relay_lists (account_id, created_at, list_id, signed, source, entries)
+      values (2, 1, ${keys[1]!}, true, 'test', ${sql.json(entries)})`;
+    const database = new ApiDatabase(postgres.url);
+    const lists = [];
+    for await (const page of database.relayLists()) lists.push(...page);
+    await database.close();
+    assert.deepEqual(lists, [{ pubkey: keys[1], write: ['wss://own.example'] }]);
     await sql.end();
 
     // The pool waits before it connects again after a failure.

@@ -1,4 +1,5 @@
 import { connectPostgres, type Sql } from '@covey/postgres';
+import type { OwnRelayList } from './account-origins.ts';
 import {
   type ClusterReader,
   DatabaseUnavailableError,
@@ -10,6 +11,8 @@ import {
 const ANSWER_MS_MAX = 3_000;
 /** Questions under way at once; more are turned away rather than queued. */
 const QUESTIONS_MAX = 32;
+/** Relay lists read at once: other requests get a turn in between. */
+const LISTS_PAGE = 2_000;
 
 /** The coordinator's PostgreSQL, read only. It connects when first asked, and again after a failure. */
 export class ApiDatabase implements ClusterReader {
@@ -39,6 +42,22 @@ export class ApiDatabase implements ClusterReader {
         select a.pubkey from unnest(${ids}::integer[]) with ordinality as f (id, n) join accounts a using (id) order by n`,
     );
     return accounts.map((account) => account.pubkey.toString('hex'));
+  }
+
+  async *relayLists(): AsyncIterable<OwnRelayList[]> {
+    for (let after = 0; ; ) {
+      // Accounts' own relay lists (NIP-65) by account id, from the first after `after`: the URLs that they write to.
+      const rows = await this.#ask(
+        this.#sql<{ id: number; pubkey: Buffer; write: string[] }[]>`
+          select a.id, a.pubkey,
+                 array(select e->>'url' from jsonb_array_elements(l.entries) e where (e->>'write')::boolean) as write
+          from relay_lists l join accounts a on a.id = l.account_id
+          where l.account_id > ${after} order by l.account_id limit ${LISTS_PAGE}`,
+      );
+      if (rows.length > 0) yield rows.map(({ pubkey, write }) => ({ pubkey, write }));
+      if (rows.length < LISTS_PAGE) return;
+      after = rows.at(-1)!.id;
+    }
   }
 
   async epochs({ before, limit }: { before: number | undefined; limit: number }): Promise<EpochRow[]> {

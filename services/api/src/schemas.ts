@@ -68,6 +68,24 @@ export const Plan = Type.Object(
     uncovered: Type.Array(Type.Integer(), {
       description: 'Indexes that the plan serves from fewer relays than asked',
     }),
+    originsKnown: Type.Boolean({
+      description:
+        'Whether this API has read relay lists: if not, `external` is empty because nothing is known',
+    }),
+    mirrored: Type.Array(
+      Type.Object({
+        since: Type.Integer({ description: 'Unix seconds; 0: everything', minimum: 0 }),
+        pubkeys: Type.Array(Type.Integer()),
+      }),
+      {
+        description:
+          'Accounts that write to relays of their own and are mirrored by their master: what they wrote since then is there',
+      },
+    ),
+    external: Type.Array(Type.Object({ url: Type.String(), pubkeys: Type.Array(Type.Integer()) }), {
+      description:
+        'Accounts that write to relays of their own and are not mirrored: read them there too, or their feed is empty. A key stands under each of up to four relays. Keys in neither list are native',
+    }),
     pubkeys: Type.Optional(
       Type.Array(Hex64, { description: 'With "follows": the list that indexes point into' }),
     ),

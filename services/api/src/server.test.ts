@@ -192,7 +192,14 @@ describe('plans', () => {
   });
 
   test('an empty list is an empty plan', async () => {
-    assert.deepEqual((await plan(server, { pubkeys: [] })).json(), { epoch: 1, relays: [], uncovered: [] });
+    assert.deepEqual((await plan(server, { pubkeys: [] })).json(), {
+      epoch: 1,
+      relays: [],
+      uncovered: [],
+      originsKnown: false,
+      mirrored: [],
+      external: [],
+    });
   });
 
   test('bad bodies', async () => {

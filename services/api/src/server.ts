@@ -2,6 +2,7 @@ import type { Logger } from '@covey/log';
 import { fastifySwagger } from '@fastify/swagger';
 import { fastifySwaggerUi } from '@fastify/swagger-ui';
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+import type { AccountOrigins } from './account-origins.ts';
 import type { ClusterReader } from './cluster-reader.ts';
 import type { MemberStates } from './member-states.ts';
 import { ApiMetrics } from './metrics.ts';
@@ -22,6 +23,8 @@ export interface ApiServerOptions {
   cluster: string;
   source: TableSource;
   states: MemberStates;
+  /** Where accounts write themselves; without it plans do not tell. */
+  origins?: AccountOrigins | undefined;
   /** Absent when no database is configured: what needs one answers 503, the rest is not affected. */
   reader?: ClusterReader | undefined;
   /** Whether heartbeats and epochs are meant to come over NATS. */

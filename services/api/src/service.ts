@@ -1,9 +1,11 @@
 import type { Logger } from '@covey/log';
 import { NatsLink, TableFollower } from '@covey/nats';
+import { AccountOrigins } from './account-origins.ts';
 import type { ApiConfig } from './config.ts';
 import { ApiDatabase } from './database.ts';
 import { MemberFeed } from './member-feed.ts';
 import { MemberStates } from './member-states.ts';
+import { OriginsFeed } from './origins-feed.ts';
 import { ApiServer } from './server.ts';
 
 /**
@@ -17,6 +19,7 @@ export class ApiService {
   #follower: TableFollower | undefined;
   #feed: MemberFeed | undefined;
   #database: ApiDatabase | undefined;
+  #origins: OriginsFeed | undefined;
   #server: ApiServer | undefined;
 
   constructor(config: ApiConfig, log: Logger) {
@@ -37,10 +40,20 @@ export class ApiService {
       this.#feed = new MemberFeed(this.#link, cluster, states, this.#follower, log);
       this.#feed.start();
     }
+    const origins = new AccountOrigins(Date.now);
+    this.#origins = new OriginsFeed(
+      origins,
+      this.#follower,
+      this.#database,
+      this.#link && { link: this.#link, cluster },
+      log,
+    );
+    this.#origins.start();
     this.#server = new ApiServer({
       cluster,
       source: this.#follower,
       states,
+      origins,
       reader: this.#database,
       natsConfigured: nats !== undefined,
       admin,
@@ -55,6 +68,7 @@ export class ApiService {
   async stop(): Promise<void> {
     await this.#server?.close();
     this.#feed?.stop();
+    this.#origins?.stop();
     await this.#follower?.stop();
     await this.#link?.close();
     await this.#database?.close();

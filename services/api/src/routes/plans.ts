@@ -24,7 +24,7 @@ export function planRoutes(context: RouteContext): FastifyPluginAsync {
         schema: {
           tags: ['placement'],
           summary: 'Which relays to open to read these accounts',
-          description: `At most ${PLAN_KEYS_MAX} keys. Indexes point into the list that was sent, or, with "follows", into the list that comes back.`,
+          description: `At most ${PLAN_KEYS_MAX} keys. Indexes point into the list that was sent, or, with "follows", into the list that comes back. Keys in neither \`mirrored\` nor \`external\` write to members themselves.`,
           body: PlanBody,
           response: {
             200: Plan,
@@ -83,7 +83,7 @@ async function keysOf(
 }
 
 function planJson(
-  { metrics }: RouteContext,
+  { metrics, origins }: RouteContext,
   view: PlacementView,
   keys: Uint8Array,
   { maxRelays, copies }: PlanRequest,
@@ -101,6 +101,10 @@ function planJson(
   metrics.planKeys.inc(count);
   metrics.planSeconds.observe((performance.now() - started) / 1000);
   const { members } = view.table;
+  const where = origins?.of(
+    keys,
+    (i) => members[view.holders(keys.subarray(i * KEY_BYTES, (i + 1) * KEY_BYTES))[0]!]!.id,
+  );
   return JSON.stringify({
     epoch: view.epoch,
     relays: plan.relays.map(({ member, keys }) => ({
@@ -109,6 +113,9 @@ function planJson(
       pubkeys: keys,
     })),
     uncovered: plan.uncovered,
+    originsKnown: origins?.isKnown ?? false,
+    mirrored: where?.mirrored ?? [],
+    external: where?.external ?? [],
     ...(pubkeys ? { pubkeys } : {}),
   });
 }
