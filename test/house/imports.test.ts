@@ -33,7 +33,7 @@ test('shared never imports services, and no service imports another', () => {
     for (const target of importsOf(path)) {
       const resolved = target.startsWith('.') ? join(dirname(path), target) : target;
       const service =
-        serviceOf(resolved) ?? /^@covey\/(api|cli|coordinator|dashboard|relay)$/.exec(target)?.[1];
+        serviceOf(resolved) ?? /^@covey\/(api|cli|coordinator|dashboard|gateway|relay)$/.exec(target)?.[1];
       if (service) assert.equal(service, serviceOf(path), `${path} imports ${target}`);
     }
   }

@@ -12,6 +12,7 @@ import { registerPublish } from './commands/publish.ts';
 import { registerRead } from './commands/read.ts';
 import { registerServices } from './commands/services.ts';
 import { registerStatus } from './commands/status.ts';
+import { registerStrfryPlugin } from './commands/strfry-plugin.ts';
 import { registerUp } from './commands/up.ts';
 
 const EXIT_USAGE = 64;
@@ -41,6 +42,7 @@ Settings come from the environment (README.md has the table); COVEY_HOME is wher
 program.commandsGroup('Run:');
 registerUp(program);
 registerServices(program);
+registerStrfryPlugin(program);
 registerKeygen(program);
 program.commandsGroup('Ask:');
 registerStatus(program);
