@@ -10,7 +10,8 @@ export type ClientFrame =
   | { type: 'NEG-CLOSE'; subscription: string }
   | { type: 'CLOSE'; subscription: string }
   | { type: 'AUTH'; event: unknown }
-  | { type: 'COVEY'; frame: readonly unknown[] };
+  | { type: 'COVEY'; frame: readonly unknown[] }
+  | { type: 'REPAIR'; frame: readonly unknown[] };
 
 /** A message that is no valid frame. `subscription` is set where CLOSED can say so, else it is a NOTICE. */
 export class BadFrameError extends Error {
@@ -50,6 +51,9 @@ export function parseFrame(text: string, limits: Limits): ClientFrame {
       return { type: 'AUTH', event: frame[1] };
     case 'COVEY':
       return { type: 'COVEY', frame };
+    case 'COVEY-NEG':
+    case 'COVEY-NEG-CLOSE':
+      return { type: 'REPAIR', frame };
     default: {
       const name = typeof frame[0] === 'string' ? `"${frame[0].slice(0, 16).toWellFormed()}"` : 'that';
       throw new BadFrameError(`${name} is no message that this relay knows`);

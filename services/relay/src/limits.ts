@@ -45,6 +45,11 @@ export interface Limits {
   negentropyItemsMax: number;
   negentropyItemsTotalMax: number;
   negentropySessionsMax: number;
+  /** Events, and bytes of them, that this member fetches a second to fill and repair what it holds. */
+  repairEventsPerSecondMax: number;
+  repairBytesPerSecondMax: number;
+  /** How often it compares what it holds with every other member that holds it too. */
+  repairEveryMs: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -75,6 +80,9 @@ export const DEFAULT_LIMITS: Limits = {
   negentropyItemsMax: 250_000,
   negentropyItemsTotalMax: 1_000_000,
   negentropySessionsMax: 4,
+  repairEventsPerSecondMax: 5000,
+  repairBytesPerSecondMax: 16 * 1024 * 1024,
+  repairEveryMs: 600_000,
 };
 
 /** Environment variable of a limit: `frameBytesMax` is COVEY_FRAME_BYTES_MAX. */

@@ -42,6 +42,16 @@ export class RelayMetrics {
     labelNames: ['copies'] as const,
     registers: this.#registers,
   });
+  readonly repaired = new Counter({
+    name: 'covey_relay_repaired_total',
+    help: 'Events that were missing here and were fetched from another holder',
+    registers: this.#registers,
+  });
+  readonly repairs = new Counter({
+    name: 'covey_relay_repairs_total',
+    help: 'Comparisons with another holder that were completed',
+    registers: this.#registers,
+  });
   readonly deliveryExcess = new Counter({
     name: 'covey_relay_delivery_excess_total',
     help: 'Accounts and hashtags tagged in events that were not delivered to their members, past the bound of an event',

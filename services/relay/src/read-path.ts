@@ -71,6 +71,8 @@ export class ReadPath {
             `the relays that hold ${remote.unreachedKeys} of the accounts in "${subscription.id}" could not be reached; what they have follows when they are back`,
           ),
         );
+      if (hereOnly && filters.some((filter) => enforcer().fills(filter)))
+        outbound.send(JSON.stringify(['COVEY-FILLING', subscription.id]));
       const missing = open && !foundAllIds(filters, events.length);
       await subscription.answer(events, completeness(filters, here, cut, remote.complete, missing));
     });

@@ -9,10 +9,13 @@ import { Counts } from './counts.ts';
 import { Listener } from './listener.ts';
 import { LiveIndex } from './live-index.ts';
 import { Confirmations } from './members/confirmations.ts';
+import { Filling } from './members/filling.ts';
 import { ForwardedEvents } from './members/forwarded-events.ts';
 import { Forwarder } from './members/forwarder.ts';
 import { HandOver } from './members/hand-over.ts';
 import { MemberLinks } from './members/member-links.ts';
+import { Repair } from './members/repair.ts';
+import { RepairServer } from './members/repair-server.ts';
 import { Upstreams } from './members/upstreams.ts';
 import { VerifiedEvents } from './members/verified-events.ts';
 import { RelayMetrics } from './metrics.ts';
@@ -23,6 +26,7 @@ import { relayInformation } from './nip11.ts';
 import { ReadPath } from './read-path.ts';
 import { CommitQueue } from './store/commit-queue.ts';
 import { openDatabase } from './store/database.ts';
+import { SharedItems } from './store/shared-items.ts';
 import { Spool } from './store/spool.ts';
 import { SqliteStore } from './store/sqlite-store.ts';
 import type { AppliedTable, TableSource } from './table-source.ts';
@@ -74,6 +78,8 @@ export class Relay {
   readonly #turns = new Turns();
   readonly #links: MemberLinks;
   readonly #forwarder: Forwarder;
+  readonly #filling = new Filling();
+  readonly #repair: Repair;
   readonly #listener: Listener;
   readonly #mirror: Mirror | undefined;
   #applied: AppliedTable | undefined;
@@ -142,6 +148,31 @@ export class Relay {
       onDeath: (error) =>
         log.warn({ error }, 'a thread that checks signatures died; its events are checked again'),
     });
+    this.#links.onHeard = (member) => {
+      this.#forwarder.wake(member);
+      if (this.#filling.size > 0) this.#repair.wake();
+    };
+    const items = new SharedItems(db);
+    this.#repair = new Repair({
+      store: this.#store,
+      items,
+      links: this.#links,
+      filling: this.#filling,
+      enforcer: () => this.#enforcer,
+      verify: (event) => this.#verifier.verify(event),
+      clock,
+      random,
+      everyMs: limits.repairEveryMs,
+      eventsPerSecondMax: limits.repairEventsPerSecondMax,
+      bytesPerSecondMax: limits.repairBytesPerSecondMax,
+      onStored: (event, isNew) => {
+        this.metrics.repaired.inc();
+        if (isNew) this.#live.publish(event, JSON.stringify(event));
+      },
+      onRepaired: () => this.metrics.repairs.inc(),
+      onFilled: () => this.#listener.reroute(REROUTE_SPREAD_MS),
+      log,
+    });
     const shared = {
       store: this.#store,
       links: this.#links,
@@ -167,6 +198,8 @@ export class Relay {
         live: this.#live,
         batches: new EventBatches(BATCH_DELAY_MS),
         turns: this.#turns,
+        repairServer: () =>
+          new RepairServer({ items, enforcer: () => this.#enforcer, filling: this.#filling }),
         writes,
         reads: new ReadPath({ ...shared, upstreams }),
         counts: new Counts({ ...shared, upstreams }),
@@ -214,6 +247,11 @@ export class Relay {
     metrics.gauge('covey_relay_spooled', 'Events that wait for other members', () => this.#spool.waiting);
     metrics.gauge('covey_relay_members_connected', 'Links to other members', () => this.#links.connected);
     metrics.gauge('covey_relay_upstreams', 'Live subscriptions at other members', () => upstreams.count);
+    metrics.gauge(
+      'covey_relay_filling_groups',
+      'Groups whose copy here is being filled',
+      () => this.#filling.size,
+    );
     metrics.gauge('covey_relay_epoch', 'Epoch applied, 0 for none', () => this.epoch);
   }
 
@@ -249,8 +287,10 @@ export class Relay {
   #apply(applied: AppliedTable): void {
     const { config, log } = this.#options;
     this.#applied = applied;
-    this.#enforcer = new Enforcer(applied.table, this.pubkey, config.writes);
+    this.#enforcer = new Enforcer(applied.table, this.pubkey, config.writes, this.#filling.has);
     this.#links.update(applied.table);
+    this.#filling.update(this.#enforcer);
+    this.#repair.wake();
     const own = applied.table.members[applied.table.memberIndex(this.pubkey) ?? -1];
     if (!own)
       log.warn({ epoch: this.epoch }, 'this member is not in the table: it holds nothing and passes on all');
@@ -374,6 +414,7 @@ export class Relay {
     await this.#mirror?.stop();
     this.#links.close();
     await this.#forwarder.stop();
+    await this.#repair.stop();
     await this.#listener.close();
     this.#turns.stop();
     await this.#rearranging;

@@ -11,6 +11,7 @@ import { BadFrameError, type ClientFrame, closed, idInText, notice, ok, parseFra
 import type { Limits } from './limits.ts';
 import type { LiveIndex } from './live-index.ts';
 import type { MemberLinks } from './members/member-links.ts';
+import type { RepairServer } from './members/repair-server.ts';
 import type { RelayMetrics } from './metrics.ts';
 import { type NegentropyBudget, NegentropySessions } from './negentropy-sessions.ts';
 import { Outbound } from './outbound.ts';
@@ -35,6 +36,7 @@ export interface SessionContext {
   batches: EventBatches;
   turns: Turns;
   links: MemberLinks;
+  repairServer: () => RepairServer;
   enforcer: () => Enforcer;
   clusterField: () => ClusterField;
   relayUrl: () => string;
@@ -66,6 +68,7 @@ export class Session {
   #announced: AnnouncedClient | undefined;
   #writing = 0;
   #lastAnswer: Promise<unknown> = Promise.resolve();
+  #repair: RepairServer | undefined;
   #closed = false;
   /** Unix milliseconds. */
   lastHeardMs: number;
@@ -143,6 +146,9 @@ export class Session {
         break;
       case 'COVEY':
         this.#announce(frame.frame);
+        break;
+      case 'REPAIR':
+        void this.#answerRepair(frame.frame);
         break;
     }
   }
@@ -308,6 +314,7 @@ export class Session {
       if (this.#keys.size >= KEYS_MAX)
         throw new RefusedAuthError(`restricted: ${KEYS_MAX} keys are authenticated on this connection`);
       this.#keys.add(pubkey);
+      this.#context.links.heard(pubkey);
       answer(true, '');
     } catch (error) {
       if (!(error instanceof RefusedAuthError)) throw error;
@@ -326,6 +333,20 @@ export class Session {
     const { options } = announcement;
     this.#announced = new AnnouncedClient(options, this.#outbound, batches, enforcer(), clock);
     this.#outbound.send(JSON.stringify(['COVEY', { ...clusterField(), options }]));
+  }
+
+  /** Another member compares what both hold. */
+  async #answerRepair(frame: readonly unknown[]): Promise<void> {
+    this.#repair ??= this.#context.repairServer();
+    try {
+      const answer = await this.#repair.answer(frame, this.member);
+      if (answer) this.#outbound.send(JSON.stringify(answer));
+    } catch (error) {
+      this.#context.reads.report(error);
+      this.#outbound.send(
+        JSON.stringify(['COVEY-NEG-ERR', frame[1], 'error: this relay could not read its store']),
+      );
+    }
   }
 
   /** Under a new table, subscriptions whose accounts live elsewhere now are taken up there. */
@@ -365,6 +386,7 @@ export class Session {
   end(): void {
     this.#closed = true;
     this.#negentropy?.end();
+    this.#repair?.end();
     for (const id of [...this.#subscriptions.keys()]) this.#drop(id);
   }
 }

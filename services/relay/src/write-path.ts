@@ -180,7 +180,7 @@ export class WritePath {
         live.publish(event, JSON.stringify(event));
         return {
           accepted: true,
-          message: hops > 0 ? '' : join(await this.#secondCopy(event, decision), over(delivery)),
+          message: hops > 0 ? '' : join(await this.#secondCopy(event, decision, dropped), over(delivery)),
           outcome,
         };
       case 'superseded':
@@ -201,6 +201,8 @@ export class WritePath {
       this.#passOn(event, [...decision.holders, ...delivery.members], hops);
       return { accepted: true, message: `forwarding to ${to}`, outcome: 'ephemeral' };
     }
+    if (hops === 0 && forwarded.has(event.id))
+      return { accepted: true, message: `duplicate: already forwarding to ${to}`, outcome: 'duplicate' };
     const { outcome, dropped }: WriteResult = await store.write({
       event,
       keep: false,
@@ -221,7 +223,7 @@ export class WritePath {
     }
     if (outcome === 'duplicate')
       return { accepted: true, message: `duplicate: already forwarding to ${to}`, outcome: 'duplicate' };
-    const confirmed = hops > 0 ? '' : await this.#firstCopy(event, decision);
+    const confirmed = hops > 0 ? '' : await this.#firstCopy(event, decision, dropped);
     return {
       accepted: true,
       message: join(`forwarding to ${to}`, confirmed, over(delivery)),
@@ -264,24 +266,27 @@ export class WritePath {
   }
 
   /** Waits for one other holder; what OK says when none confirmed. */
-  async #secondCopy(event: NostrEvent, decision: Decision): Promise<string> {
+  async #secondCopy(event: NostrEvent, decision: Decision, dropped: readonly string[]): Promise<string> {
     const { confirmations, metrics } = this.#options;
     if (decision.holders.length === 0) return ''; // placed on this member alone
-    const two = await confirmations.wait(event.id, this.#reachable(decision), SECOND_COPY_MS_MAX);
+    const two = await confirmations.wait(event.id, this.#reachable(decision, dropped), SECOND_COPY_MS_MAX);
     metrics.acknowledged.inc({ copies: two ? 'two' : 'one' });
     return two ? '' : 'durable on one copy';
   }
 
   /** Waits for the first holder; what OK adds when none confirmed. */
-  async #firstCopy(event: NostrEvent, decision: Decision): Promise<string> {
+  async #firstCopy(event: NostrEvent, decision: Decision, dropped: readonly string[]): Promise<string> {
     const { confirmations, metrics } = this.#options;
-    const one = await confirmations.wait(event.id, this.#reachable(decision), HOLDER_MS_MAX);
+    const one = await confirmations.wait(event.id, this.#reachable(decision, dropped), HOLDER_MS_MAX);
     metrics.acknowledged.inc({ copies: one ? 'two' : 'spooled' });
     return one ? '' : 'spooled here, no holder has confirmed it yet';
   }
 
-  #reachable(decision: Decision): string[] {
-    return this.#ids(decision.holders).filter((member) => this.#options.links.get(member)?.healthy);
+  /** Holders that may confirm: those that a copy is on its way to. */
+  #reachable(decision: Decision, dropped: readonly string[]): string[] {
+    return this.#ids(decision.holders).filter(
+      (member) => !dropped.includes(member) && this.#options.links.get(member)?.healthy,
+    );
   }
 
   /** Ephemeral events go to other members at once or not at all. */

@@ -1,7 +1,7 @@
-import { type Filter, hashtagKey, KIND, type NostrEvent } from '@covey/nostr';
+import { type Filter, hashtagKey, isHex64, KIND, type NostrEvent } from '@covey/nostr';
 import type { PlacementTable } from '@covey/table';
 import { type DeliveryKeys, deliveryKeys, isDelivered } from './delivery.ts';
-import { type FilterRoute, routeFilter } from './filter-route.ts';
+import { type FilterRoute, filterKeys, routeFilter } from './filter-route.ts';
 import { type GroupRoute, routeOf } from './group-route.ts';
 import { decodeKey } from './key-bytes.ts';
 import { isPlacedByTagged, placingKeys } from './placing-keys.ts';
@@ -216,6 +216,24 @@ export class Enforcer {
       const { holds, others } = this.#groupRoute(group);
       if (holds) yield { group, others };
     }
+  }
+
+  /** The other members that hold a group. */
+  othersOfGroup(group: number): readonly number[] {
+    return this.table && group < this.table.groupCount ? this.#groupRoute(group).others : NONE;
+  }
+
+  /** Whether what a filter names belongs to a group that is being filled here; without a key, anything may. */
+  fills(filter: Filter): boolean {
+    if (!this.table) return false;
+    const { authors, tagged, hashtags } = filterKeys(filter);
+    const routes = [
+      ...[...authors, ...tagged].filter(isHex64).map((key) => this.#route(key)),
+      ...hashtags.map((hashtag) => this.#hashtagRoute(hashtag.toLowerCase())),
+    ];
+    if (routes.length > 0) return routes.some(({ group }) => this.#filling(group));
+    for (const { group } of this.held()) if (this.#filling(group)) return true;
+    return false;
   }
 
   /** Number of the group of a key (64 hex digits); −1 without a table. */

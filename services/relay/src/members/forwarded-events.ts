@@ -46,6 +46,12 @@ export class ForwardedEvents {
     }
   }
 
+  /** Whether it was taken here lately, and not refused by those that it was for. */
+  has(id: string): boolean {
+    const kept = this.#kept.get(id);
+    return kept !== undefined && !this.#isOver(kept);
+  }
+
   /** NIP-62. @param until Unix seconds */
   vanish(pubkey: string, until: number): void {
     for (const id of [...(this.#byAuthor.get(pubkey) ?? [])]) {

@@ -32,6 +32,18 @@ export interface FetchAnswer {
   events: unknown[];
   /** As the other member's EOSE said (NIP-67); undefined when it said nothing. */
   complete: boolean | undefined;
+  /** It said that it is still filling its copy of what was asked for: others may have more. */
+  filling: boolean;
+}
+
+/** One comparison of what both members have, by negentropy. */
+export interface Reconciliation {
+  /** Sends a message; the answer, or `tooMany` when the scope is too large for the other side. @throws MemberUnreachableError */
+  exchange(
+    message: string,
+    timeoutMs: number,
+  ): Promise<{ message: string; filling: boolean; tooMany: boolean }>;
+  close(): void;
 }
 
 export interface LiveListener {
@@ -45,6 +57,7 @@ interface Reading {
   onEvent(event: unknown, bytes: number): void;
   onEose(complete: boolean | undefined): void;
   onLost(reason: string): void;
+  onFilling?(): void;
 }
 
 const BACKOFF_MS_MIN = 200;
@@ -75,6 +88,10 @@ export class MemberLink {
     { settle(answer: PublishAnswer): void; fail(error: Error): void }[]
   >();
   readonly #readings = new Map<string, Reading>();
+  readonly #reconciling = new Map<
+    string,
+    { settle(frame: readonly unknown[]): void; fail(error: Error): void }
+  >();
 
   constructor(id: string, url: string, options: LinkOptions) {
     this.id = id;
@@ -95,6 +112,12 @@ export class MemberLink {
   /** Milliseconds until a new attempt makes sense. */
   get retryInMs(): number {
     return Math.max(0, this.#retryAtMs - this.#options.clock());
+  }
+
+  /** It was heard of: a new attempt makes sense now. */
+  retryNow(): void {
+    this.#retryAtMs = 0;
+    this.#failures = 0;
   }
 
   /** It did not answer in time: for a while, others are asked first. */
@@ -202,6 +225,9 @@ export class MemberLink {
     const readings = [...this.#readings.values()];
     this.#readings.clear();
     for (const reading of readings) reading.onLost(error.message);
+    const reconciling = [...this.#reconciling.values()];
+    this.#reconciling.clear();
+    for (const { fail } of reconciling) fail(error);
   }
 
   #onFrame(frame: readonly unknown[], bytes: number): void {
@@ -214,9 +240,14 @@ export class MemberLink {
         settle({ accepted: frame[2] === true, message: String(frame[3] ?? '') });
       return;
     }
+    if (type === 'COVEY-NEG' || type === 'COVEY-NEG-ERR') {
+      this.#reconciling.get(id)?.settle(frame);
+      return;
+    }
     const reading = this.#readings.get(id);
     if (!reading) return;
-    if (type === 'EVENT') reading.onEvent(frame[2], bytes);
+    if (type === 'COVEY-FILLING') reading.onFilling?.();
+    else if (type === 'EVENT') reading.onEvent(frame[2], bytes);
     else if (type === 'EOSE') reading.onEose(readHint(frame[2]));
     else if (type === 'CLOSED') {
       this.#readings.delete(id);
@@ -257,6 +288,7 @@ export class MemberLink {
       const id = `f${this.#nextId++}`;
       const events: unknown[] = [];
       let bytes = 0;
+      let filling = false;
       const end = () => {
         clearTimeout(timer);
         if (this.#readings.delete(id) && socket.readyState === WebSocket.OPEN)
@@ -272,15 +304,18 @@ export class MemberLink {
           bytes += size;
           if (events.push(event) < FETCH_EVENTS_MAX && bytes < FETCH_BYTES_MAX) return;
           end();
-          resolve({ events, complete: false });
+          resolve({ events, complete: false, filling });
         },
         onEose: (complete) => {
           end();
-          resolve({ events, complete });
+          resolve({ events, complete, filling });
         },
         onLost: (reason) => {
           clearTimeout(timer);
           reject(new MemberUnreachableError(reason));
+        },
+        onFilling: () => {
+          filling = true;
         },
       });
       socket.send(req(id, filters));
@@ -300,6 +335,51 @@ export class MemberLink {
     return () => {
       if (this.#readings.delete(id) && socket.readyState === WebSocket.OPEN)
         socket.send(JSON.stringify(['CLOSE', id]));
+    };
+  }
+
+  /** Compares what both have of a scope. @throws MemberUnreachableError */
+  async reconcile(scope: object): Promise<Reconciliation> {
+    const socket = await this.ready();
+    const id = `n${this.#nextId++}`;
+    let opened = false;
+    return {
+      exchange: (message, timeoutMs) =>
+        new Promise((resolve, reject) => {
+          const done = () => {
+            clearTimeout(timer);
+            this.#reconciling.delete(id);
+          };
+          const fail = (error: Error) => {
+            done();
+            reject(error);
+          };
+          const timer = setTimeout(
+            () => fail(new MemberUnreachableError(`${this.url} did not answer within ${timeoutMs} ms`)),
+            timeoutMs,
+          );
+          this.#reconciling.set(id, {
+            fail,
+            settle: ([type, , answer, more]) => {
+              done();
+              const reason = String(answer);
+              if (type === 'COVEY-NEG-ERR' && !reason.startsWith('blocked:'))
+                return reject(new MemberUnreachableError(`${this.url}: ${reason.slice(0, 200)}`));
+              resolve({
+                message: reason,
+                filling: (more as { filling?: unknown } | undefined)?.filling === true,
+                tooMany: type === 'COVEY-NEG-ERR',
+              });
+            },
+          });
+          socket.send(
+            JSON.stringify(opened ? ['COVEY-NEG', id, message] : ['COVEY-NEG', id, scope, message]),
+          );
+          opened = true;
+        }),
+      close: () => {
+        if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(['COVEY-NEG-CLOSE', id]));
+      },
     };
   }
 

@@ -9,6 +9,9 @@ export class MemberLinks {
   /** Called with a member that left the table, or whose URL changed, after its link was closed. */
   onGone: (member: string) => void = () => {};
 
+  /** Called when a member has opened a connection to this one, so that it can be reached again. */
+  onHeard: (member: string) => void = () => {};
+
   constructor(options: LinkOptions) {
     this.#options = options;
   }
@@ -39,6 +42,12 @@ export class MemberLinks {
   at(index: number): MemberLink | undefined {
     const member = this.#table?.members[index];
     return member && this.#links.get(member.id);
+  }
+
+  /** A connection has proved to be this member's. */
+  heard(member: string): void {
+    this.#links.get(member)?.retryNow();
+    if (this.#links.has(member)) this.onHeard(member);
   }
 
   has(member: string): boolean {

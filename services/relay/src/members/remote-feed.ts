@@ -130,6 +130,17 @@ export class RemoteFeed {
         if (stored.length > 0) {
           const answer = await upstreams.fetch(link, stored, ATTEMPT_MS_MAX);
           this.#take(answer.events.filter((event) => stored.some((filter) => matchesFilter(filter, event))));
+          if (answer.filling) {
+            // It has not all yet: who else holds a copy is asked as well.
+            for (const part of parts) tried.set(part, (tried.get(part) ?? new Set()).add(link.id));
+            const next = this.#assign(parts, tried);
+            await Promise.all(next.map(([other, list]) => this.#serve(other, list, tried, onDone, since)));
+            const left = parts.filter((part) => !next.some(([, list]) => list.includes(part)));
+            if (left.length === 0) return;
+            this.#complete = false;
+            onDone(left);
+            return;
+          }
           if (answer.complete === false) this.#complete = false;
           else if (answer.complete === undefined && this.#complete) this.#complete = undefined;
         }

@@ -10,6 +10,7 @@ export interface UpstreamListener {
 export interface RemoteAnswer {
   events: NostrEvent[];
   complete: boolean | undefined;
+  filling: boolean;
 }
 
 /** There are as many live subscriptions at a member as we may keep there. */
@@ -55,8 +56,8 @@ export class Upstreams {
   }
 
   async #fetch(link: MemberLink, filters: readonly Filter[], timeoutMs: number): Promise<RemoteAnswer> {
-    const { events, complete } = await link.fetch(filters, timeoutMs);
-    return { events: await this.#verified.checkAll(events), complete };
+    const { events, complete, filling } = await link.fetch(filters, timeoutMs);
+    return { events: await this.#verified.checkAll(events), complete, filling };
   }
 
   /**

@@ -1,0 +1,288 @@
+import type { Enforcer } from '@covey/enforcement';
+import {
+  continueReconciliation,
+  isEphemeral,
+  KIND,
+  NegentropyItems,
+  type NostrEvent,
+  parseEvent,
+  startReconciliation,
+} from '@covey/nostr';
+import type { EventStore } from '../store/event-store.ts';
+import { expirationOf } from '../store/keys.ts';
+import type { SharedItems } from '../store/shared-items.ts';
+import type { Filling } from './filling.ts';
+import type { MemberLink } from './member-link.ts';
+import type { MemberLinks } from './member-links.ts';
+import { halves, REPAIR_FRAME_BYTES_MAX, REPAIR_ITEMS_MAX, type RepairScope } from './repair-scope.ts';
+
+const FETCH_IDS = 200;
+const ANSWER_MS = 30_000;
+/** Rounds of one reconciliation: each halves what is open by sixteen, so that honest ones end far below. */
+const ROUNDS_MAX = 1000;
+const RETRY_MS_MIN = 500;
+const RETRY_MS_MAX = 30_000;
+/** What was left of a repair that broke off is taken up within this time. */
+const RESUME_MS_MAX = 600_000;
+/** Ids that the store refused: superseded, deleted. They are not fetched again and again. */
+const DECLINED_MAX = 50_000;
+/** Events that come by repair and are not older go to those who listen. */
+const LIVE_SECONDS = 600;
+const END_OF_TIME = Number.MAX_SAFE_INTEGER;
+
+export interface RepairOptions {
+  store: EventStore;
+  items: SharedItems;
+  links: MemberLinks;
+  filling: Filling;
+  enforcer: () => Enforcer;
+  /** The verdict on an event's id and signature. */
+  verify: (event: NostrEvent) => Promise<string>;
+  /** Unix milliseconds. */
+  clock: () => number;
+  random: () => number;
+  /** How often each other member is compared with when nothing else asks for it. */
+  everyMs: number;
+  eventsPerSecondMax: number;
+  bytesPerSecondMax: number;
+  onStored: (event: NostrEvent, isNew: boolean) => void;
+  onRepaired: (result: { member: string; events: number; ms: number }) => void;
+  /** The groups that are being filled have changed. */
+  onFilled: () => void;
+  log: { info(fields: object, text: string): void; debug(fields: object, text: string): void };
+}
+
+/**
+ * Fills and repairs what this member holds: compares it with other holders by negentropy and fetches what it lacks, what
+ * deletes first. After a start and under a new table at once, then now and then. It only ever takes: what the other side
+ * lacks, that one takes itself.
+ */
+export class Repair {
+  readonly #options: RepairOptions;
+  readonly #left = new Map<string, { scopes: RepairScope[]; epoch: number; atMs: number }>();
+  readonly #comparedAtMs = new Map<string, number>();
+  readonly #declined = new Set<string>();
+  #running: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #waitMs = RETRY_MS_MIN;
+  #stopped = false;
+
+  constructor(options: RepairOptions) {
+    this.#options = options;
+  }
+
+  /** Looks for something to do now. */
+  wake(): void {
+    if (this.#stopped || this.#running) return;
+    clearTimeout(this.#timer);
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined;
+      if (this.#stopped) return;
+      this.#timer = setTimeout(() => this.wake(), this.#pauseMs());
+      this.#timer.unref();
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  #pauseMs(): number {
+    const { filling, everyMs, random } = this.#options;
+    if (filling.size > 0) {
+      this.#waitMs = Math.min(this.#waitMs * 2, RETRY_MS_MAX);
+      return this.#waitMs * (0.5 + random() / 2);
+    }
+    this.#waitMs = RETRY_MS_MIN;
+    return Math.min(everyMs, RETRY_MS_MAX) * (0.5 + random() / 2);
+  }
+
+  async #run(): Promise<void> {
+    const { filling } = this.#options;
+    const tried = new Set<string>();
+    for (;;) {
+      const next = this.#next(tried);
+      if (this.#stopped || next === undefined) return;
+      tried.add(next);
+      const before = filling.size;
+      await this.#repairWith(next);
+      if (filling.size !== before) this.#options.onFilled();
+    }
+  }
+
+  /** Who to ask: a holder of what is being filled, then one that was not compared with for long. */
+  #next(tried: ReadonlySet<string>): string | undefined {
+    const { filling, clock, everyMs } = this.#options;
+    const wanted = filling.wanted().find((member) => !tried.has(member));
+    if (wanted !== undefined) return wanted;
+    for (const member of filling.peers)
+      if (!tried.has(member) && clock() - (this.#comparedAtMs.get(member) ?? -everyMs) >= everyMs)
+        return member;
+    return undefined;
+  }
+
+  async #repairWith(member: string): Promise<void> {
+    const { links, filling, clock, log } = this.#options;
+    const link = links.get(member);
+    if (!link) return;
+    const startedAtMs = clock();
+    const epoch = this.#options.enforcer().table?.epoch ?? 0;
+    const known = this.#left.get(member);
+    const resumed = known?.epoch === epoch && startedAtMs - known.atMs < RESUME_MS_MAX;
+    const left = resumed
+      ? known
+      : {
+          epoch,
+          atMs: startedAtMs,
+          // Taken from the end: what deletes comes first.
+          scopes: [
+            { since: 0, until: END_OF_TIME },
+            { kinds: [KIND.deletion, KIND.vanish], since: 0, until: END_OF_TIME },
+          ],
+        };
+    this.#left.set(member, left);
+    let events = 0;
+    let full = true;
+    try {
+      while (left.scopes.length > 0) {
+        if (this.#stopped || this.#options.enforcer().table?.epoch !== epoch) return;
+        const scope = left.scopes.at(-1)!;
+        const result = await this.#compare(link, scope);
+        if (!result) {
+          const parts = halves(scope, Math.floor(clock() / 1000));
+          left.scopes.pop();
+          // A second with more events than can be compared stays as it is.
+          if (parts) left.scopes.push(...parts.reverse());
+          else log.info({ member, since: scope.since }, 'too many events in a second to compare');
+          continue;
+        }
+        if (result.filling) full = false;
+        events += await this.#fetch(link, result.need);
+        left.scopes.pop();
+      }
+    } catch (error) {
+      log.debug({ member, error: String(error) }, 'a repair broke off');
+      // Who can't be reached is not waited for by groups that all others were asked about.
+      if (!link.connected)
+        for (const source of this.#sources()) filling.taken(source, false, this.#reachable);
+      return;
+    }
+    this.#left.delete(member);
+    this.#comparedAtMs.set(member, clock());
+    this.#sourcesTaken.set(member, epoch);
+    filling.taken(member, full, this.#reachable);
+    this.#options.onRepaired({ member, events, ms: clock() - startedAtMs });
+    if (events > 0) log.info({ member, events, ms: clock() - startedAtMs }, 'fetched what was missing here');
+  }
+
+  readonly #sourcesTaken = new Map<string, number>();
+  readonly #reachable = (member: string): boolean => this.#options.links.get(member)?.healthy === true;
+
+  /** Members that everything was taken from under this table. */
+  #sources(): string[] {
+    const epoch = this.#options.enforcer().table?.epoch ?? 0;
+    return [...this.#sourcesTaken].filter(([, at]) => at === epoch).map(([member]) => member);
+  }
+
+  /** What the other member has of a scope and this one lacks; undefined when it is too much for one comparison. */
+  async #compare(
+    link: MemberLink,
+    scope: RepairScope,
+  ): Promise<{ need: string[]; filling: boolean } | undefined> {
+    const { items: shared, enforcer } = this.#options;
+    const current = enforcer();
+    const index = current.table?.memberIndex(link.id) ?? -1;
+    const own = await shared.read(scope, (event) => current.shares(event, index), REPAIR_ITEMS_MAX);
+    if (!own) return undefined;
+    const items = new NegentropyItems(own);
+    const need = new Set<string>();
+    let filling = false;
+    const session = await link.reconcile(scope);
+    try {
+      let message: string | undefined = startReconciliation(items);
+      for (let round = 0; message !== undefined; round++) {
+        if (round === ROUNDS_MAX) throw new Error('the comparison does not end');
+        const answer = await session.exchange(message, ANSWER_MS);
+        if (answer.tooMany) return undefined;
+        filling ||= answer.filling;
+        const found = continueReconciliation(items, answer.message, {
+          frameBytesMax: REPAIR_FRAME_BYTES_MAX,
+        });
+        for (const id of found.need) if (!this.#declined.has(id)) need.add(id);
+        message = found.message;
+      }
+    } finally {
+      session.close();
+    }
+    return { need: [...need], filling };
+  }
+
+  /** Fetches events by id, no faster than the bounds allow. @returns how many were new here */
+  async #fetch(link: MemberLink, ids: readonly string[]): Promise<number> {
+    const { clock, eventsPerSecondMax, bytesPerSecondMax } = this.#options;
+    let stored = 0;
+    for (let i = 0; i < ids.length && !this.#stopped; ) {
+      const startedAtMs = clock();
+      const batch = ids.slice(i, i + FETCH_IDS);
+      const { events, complete } = await link.fetch(
+        [{ ids: batch, limit: batch.length, tags: {} }],
+        ANSWER_MS,
+      );
+      stored += await this.#store(events);
+      // A long answer is cut by its bytes: what it had counts, the rest is asked for again.
+      const got = new Set(events.map((event) => (event as { id?: unknown } | null)?.id));
+      const missed = complete === false && events.length > 0 ? batch.filter((id) => !got.has(id)) : [];
+      i += batch.length - missed.length;
+      if (missed.length > 0) {
+        stored += await this.#fetch(link, missed);
+        i += missed.length;
+      }
+      const bytes = events.reduce<number>((sum, event) => sum + JSON.stringify(event).length, 0);
+      const paceMs = 1000 * Math.max(events.length / eventsPerSecondMax, bytes / bytesPerSecondMax);
+      await pause(paceMs - (clock() - startedAtMs));
+    }
+    return stored;
+  }
+
+  async #store(values: readonly unknown[]): Promise<number> {
+    const { store, verify, enforcer, clock, onStored } = this.#options;
+    const nowSeconds = Math.floor(clock() / 1000);
+    const current = enforcer();
+    let stored = 0;
+    await Promise.all(
+      wellFormed(values).map(async (event) => {
+        if ((await verify(event)) !== 'valid') return;
+        const expires = expirationOf(event);
+        if (isEphemeral(event.kind) || (expires !== undefined && expires <= nowSeconds)) return;
+        if (!current.keeps(event) && event.kind !== KIND.deletion && event.kind !== KIND.vanish) return;
+        const { outcome } = await store.write({ event, keep: true, delivered: !current.holds(event) });
+        if (outcome === 'stored') {
+          stored++;
+          onStored(event, event.created_at > nowSeconds - LIVE_SECONDS);
+        } else if (outcome !== 'duplicate') this.#decline(event.id);
+      }),
+    );
+    return stored;
+  }
+
+  #decline(id: string): void {
+    this.#declined.add(id);
+    if (this.#declined.size > DECLINED_MAX) this.#declined.delete(this.#declined.values().next().value!);
+  }
+}
+
+function wellFormed(values: readonly unknown[]): NostrEvent[] {
+  return values.flatMap((value) => {
+    try {
+      return [parseEvent(value)];
+    } catch {
+      return [];
+    }
+  });
+}
+
+function pause(ms: number): Promise<void> {
+  return ms <= 0 ? Promise.resolve() : new Promise((resolve) => setTimeout(resolve, ms));
+}
