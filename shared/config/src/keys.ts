@@ -8,7 +8,13 @@ export class SecretFileError extends Error {
   override name = 'SecretFileError';
 }
 
+/** Bits that a file of one's own must not have. */
 const OTHERS = 0o077;
+/**
+ * Bits that a file of root's must not have, which another user reads by its group: so systemd, Kubernetes and others hand
+ * out secrets. The rule is PostgreSQL's for its keys.
+ */
+const OTHERS_OF_ROOT = 0o037;
 
 /** Writes a secret: mode 0600 from the first byte, in a directory of mode 0700, complete or not at all. */
 export function writeSecretFile(path: string, text: string): void {
@@ -21,8 +27,10 @@ export function writeSecretFile(path: string, text: string): void {
 /** Reads a secret. @throws SecretFileError when others than its owner may read it, or nobody can. */
 export function readSecretFile(path: string): string {
   try {
-    const mode = statSync(path).mode & 0o777;
-    if (mode & OTHERS)
+    const { mode: bits, uid } = statSync(path);
+    const mode = bits & 0o777;
+    const handedOut = uid === 0 && process.geteuid?.() !== 0;
+    if (mode & (handedOut ? OTHERS_OF_ROOT : OTHERS))
       throw new SecretFileError(
         `${path} holds a secret and others than its owner may use it (mode ${mode.toString(8)}): run chmod 600 ${path}, and make a new one if somebody may have read it`,
       );

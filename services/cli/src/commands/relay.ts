@@ -10,6 +10,7 @@ Environment:${COMMON_VARIABLES}
   COVEY_LISTEN           host:port; put a TLS proxy before it
   COVEY_PUBLIC_URL       the wss:// URL that clients open, as in the table
   COVEY_WRITES           what to do with a write for an account held elsewhere: forward (default), redirect, observe
+  COVEY_MEMBER_NAME      what it calls itself (NIP-11)
   COVEY_API_URL          an API to tell clients of
 
 Example:
