@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -32,6 +33,34 @@ test('a secret that others may read is refused, with what to do', () => {
   for (const mode of [0o644, 0o640, 0o602]) {
     chmodSync(path, mode);
     assert.throws(() => readSecretFile(path), { name: 'SecretFileError', message: /chmod 600/ });
+  }
+});
+
+test('a secret of root’s may be read by a group, as systemd and Kubernetes hand it out, and by no more', {
+  skip: process.geteuid?.() !== 0 && 'only root can give a file to a group',
+}, () => {
+  const path = join(directory, 'handed-out.key');
+  writeSecretFile(path, generateSecretKey());
+  chmodSync(directory, 0o755);
+  chownSync(path, 0, 65534);
+  const code = `const { readSecretFile } = await import(${JSON.stringify(new URL('keys.ts', import.meta.url).href)});
+    readSecretFile(${JSON.stringify(path)});`;
+  const read = () =>
+    spawnSync(process.execPath, ['--input-type=module', '-e', code], {
+      uid: 65534,
+      gid: 65534,
+      encoding: 'utf8',
+    });
+  for (const [mode, status] of [
+    [0o440, 0],
+    [0o640, 0],
+    [0o644, 1],
+    [0o660, 1],
+  ] as const) {
+    chmodSync(path, mode);
+    const result = read();
+    assert.equal(result.status, status, `${mode.toString(8)}: ${result.stderr}`);
+    if (status) assert.match(result.stderr, /SecretFileError.*chmod 600/);
   }
 });
 

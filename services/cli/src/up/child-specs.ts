@@ -87,7 +87,6 @@ export function memberSpecs(setup: ServiceSetup): ChildSpec[] {
   return identity.ownMembers.map(({ n, member }) => {
     const env = {
       ...commonEnv(setup, `member-${n}`),
-      COVEY_MEMBER_NAME: member.name ?? `Member ${n}`,
       COVEY_MEMBER_KEY_FILE: paths.memberKeyFile(n),
       COVEY_MEMBER_DIR: paths.memberDir(n),
       COVEY_LISTEN: `127.0.0.1:${settings.ports.member(n)}`,
