@@ -24,7 +24,7 @@ describe('many clients of one member', { timeout: 60_000 }, () => {
   });
 
   it('one that floods with questions does not hold up the others', async () => {
-    const member = await make();
+    const member = await make({ subscriptionsMax: 10_000 });
     const alice = newSigner();
     const quiet = await open(member.url);
     const old = Math.floor(Date.now() / 1000) - 1000;
@@ -37,10 +37,9 @@ describe('many clients of one member', { timeout: 60_000 }, () => {
     // Each passes over every event and finds nothing.
     const QUESTIONS = 1500;
     for (let n = 0; n < QUESTIONS; n++)
-      flood.send('REQ', `q${n % 8}`, {
+      flood.send('REQ', `q${n}`, {
         authors: [alice.pubkey],
         '#t': ['no'],
-        search: undefined,
         until: old + 999,
       });
     const answered = () => flood.frames.filter((f) => f[0] === 'EOSE').length;
@@ -53,7 +52,7 @@ describe('many clients of one member', { timeout: 60_000 }, () => {
       waits.push(performance.now() - start);
       during++;
     }
-    assert.ok(during >= 3, `the flood was over before anything was measured: ${during}`);
+    assert.ok(during >= 3, `only ${during} writes got through beside the flood`);
     waits.sort((a, b) => a - b);
     // Without turns, each waits for what is left of the flood: seconds.
     assert.ok(waits[waits.length >> 1]! < 150, `writes beside a flood took ${waits[waits.length >> 1]} ms`);

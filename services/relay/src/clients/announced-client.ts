@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { Enforcer } from '@covey/enforcement';
 import type { Filter } from '@covey/nostr';
 import {
@@ -37,7 +38,7 @@ export class AnnouncedClient {
   readonly #batches: EventBatches;
   readonly #allowance: ByteAllowance | undefined;
   readonly #writers = new Set<string>();
-  /** What of each subscription was said to be elsewhere, as JSON. */
+  /** What of each subscription was said to be elsewhere, as a digest: with thousands of authors it is long. */
   readonly #named = new Map<string, string>();
   /** By what the client was told so far. */
   #enforcer: Enforcer;
@@ -92,12 +93,12 @@ export class AnnouncedClient {
   name({ id, filters }: OpenSubscription, enforcer: Enforcer): 'none' | 'some' | 'all' {
     if (!this.options.redirects) return 'none';
     const { accounts, all } = elsewhereOf(enforcer, filters);
-    const text = accounts.length > 0 ? JSON.stringify(accounts) : undefined;
-    if (text !== undefined && (all || this.#named.get(id) !== text))
+    const digest = accounts.length > 0 ? hash('sha1', JSON.stringify(accounts), 'base64') : undefined;
+    if (digest !== undefined && (all || this.#named.get(id) !== digest))
       this.#outbound.send(elsewhereFrame(id, { epoch: enforcer.table?.epoch ?? 0, accounts }));
-    if (text === undefined || all) this.#named.delete(id);
-    else this.#named.set(id, text);
-    if (!all) return text === undefined ? 'none' : 'some';
+    if (digest === undefined || all) this.#named.delete(id);
+    else this.#named.set(id, digest);
+    if (!all) return digest === undefined ? 'none' : 'some';
     this.#outbound.send(closed(id, redirectMessage(urlsOf(accounts))));
     return 'all';
   }

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { fixtureTable } from '../../../../test/conformance/placement-fixture.ts';
+import { newSigner } from '../../../../test/conformance/signer.ts';
+import { CommitQueue } from '../store/commit-queue.ts';
+import { openDatabase } from '../store/database.ts';
+import { mirrorPlan } from './mirror-plan.ts';
+import { MirrorState } from './mirror-state.ts';
+
+describe('what is mirrored', () => {
+  const [a, b, c, d] = [newSigner(), newSigner(), newSigner(), newSigner()];
+  const members = [
+    { id: newSigner().pubkey, url: 'wss://one.example' },
+    { id: newSigner().pubkey, url: 'wss://two.example' },
+  ];
+  const table = fixtureTable({
+    members,
+    groups: [
+      { members: [0, 1], accounts: [a.pubkey, b.pubkey] },
+      { members: [1, 0], accounts: [c.pubkey] },
+    ],
+  });
+  const list = (who: typeof a, ...tags: string[][]) => who.sign({ kind: 10002, tags });
+  const lists = [
+    list(a, ['r', 'wss://x.example'], ['r', 'wss://y.example', 'read'], ['r', 'wss://10.0.0.1', 'write']),
+    list(b, ['r', 'wss://x.example', 'write'], ['r', 'wss://z.example/'], ['r', 'nonsense']),
+    list(c, ['r', 'wss://x.example']),
+    list(d, ['r', 'wss://x.example']),
+  ];
+  const plan = (of = lists, accountsMax = 10) =>
+    mirrorPlan(table, members[0]!.id, of, { accountsMax, allowPrivate: false });
+
+  it('is what the table lists, is mastered here, and writes elsewhere in public', () => {
+    assert.deepEqual(
+      [...plan().byRelay],
+      [
+        ['wss://x.example', [a.pubkey, b.pubkey]],
+        ['wss://z.example', [b.pubkey]],
+      ],
+    );
+    assert.deepEqual(
+      [...plan([list(a, ['r', 'wss://x.example'], ['r', 'wss://TWO.example/'])]).accounts],
+      [],
+    );
+    assert.deepEqual([...plan([list(a, ['r', 'ws://localhost'])]).accounts], []);
+  });
+
+  it('is bounded', () => {
+    assert.deepEqual([...plan(lists, 1).accounts], [a.pubkey]);
+    assert.equal(
+      mirrorPlan(table, d.pubkey, lists, { accountsMax: 9, allowPrivate: false }).accounts.size,
+      0,
+    );
+  });
+
+  it('has dead relays asked less and less often, and keeps its place, over restarts', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'covey-mirror-'));
+    const open = () => {
+      const db = openDatabase(join(dir, 'events.sqlite'));
+      const commits = new CommitQueue(db, { delayMs: 0, batchMax: 10, waitingMax: 10 });
+      return { db, state: new MirrorState(db, commits) };
+    };
+    const first = open();
+    const url = 'wss://x.example';
+    const waits: number[] = [];
+    for (let n = 0; n < 14; n++) {
+      await first.state.failed(url, 1000);
+      waits.push(first.state.retryAt(url) - 1000);
+    }
+    assert.deepEqual([...waits.slice(0, 3), waits.at(-1)], [60, 120, 240, 86_400]);
+    await first.state.advance([a.pubkey, b.pubkey], url, { floor: 50, top: 99 }, 700);
+    await first.state.advance([a.pubkey], url, { floor: 20 }, 0);
+    first.db.close();
+    const second = open();
+    assert.equal(second.state.retryAt(url), 87_400);
+    assert.deepEqual(second.state.cursor(a.pubkey, url), { floor: 20, top: 99 });
+    assert.equal(second.state.since(b.pubkey), 50);
+    assert.equal(second.state.since(c.pubkey), undefined);
+    assert.equal(second.state.bytes, 700);
+    await second.state.reached(url);
+    assert.equal(second.state.retryAt(url), 0);
+    second.db.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+});
