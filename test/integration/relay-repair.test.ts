@@ -69,6 +69,10 @@ describe('two durable copies', { timeout: 60_000 }, () => {
       'covey_relay_acknowledged_total',
     );
     assert.match(text, /copies="one"} 5/);
+    const lag = await cluster.members[0]!.relay!.metrics.registry.getSingleMetricAsString(
+      'covey_relay_replication_lag_seconds',
+    );
+    assert.match(lag, /group="4096"} [0-9.]+/);
   });
 
   it('a member that does not hold the account says whether a holder has it', async () => {

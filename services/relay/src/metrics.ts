@@ -111,6 +111,20 @@ export class RelayMetrics {
     this.sent.inc();
   }
 
+  /** Registers values by group that are read when metrics are collected. */
+  gaugeByGroup(name: string, help: string, read: () => ReadonlyMap<number, number>): void {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['group'] as const,
+      registers: this.#registers,
+      collect() {
+        this.reset();
+        for (const [group, value] of read()) this.set({ group }, value);
+      },
+    });
+  }
+
   /** Registers a value that is read when metrics are collected. */
   gauge(name: string, help: string, read: () => number): void {
     new Gauge({

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Enforcer } from '@covey/enforcement';
-import { KIND, publicKeyOf } from '@covey/nostr';
+import { KIND, type NostrEvent, publicKeyOf } from '@covey/nostr';
 import type { ClusterField, Load } from '@covey/protocol';
 import { EventBatches } from './clients/event-batches.ts';
 import type { RelayConfig } from './config.ts';
@@ -14,8 +14,10 @@ import { ForwardedEvents } from './members/forwarded-events.ts';
 import { Forwarder } from './members/forwarder.ts';
 import { HandOver } from './members/hand-over.ts';
 import { MemberLinks } from './members/member-links.ts';
+import { RecentArrivals } from './members/recent-arrivals.ts';
 import { Repair } from './members/repair.ts';
 import { RepairServer } from './members/repair-server.ts';
+import { replicationLag } from './members/replication-lag.ts';
 import { Upstreams } from './members/upstreams.ts';
 import { VerifiedEvents } from './members/verified-events.ts';
 import { RelayMetrics } from './metrics.ts';
@@ -148,6 +150,8 @@ export class Relay {
       onDeath: (error) =>
         log.warn({ error }, 'a thread that checks signatures died; its events are checked again'),
     });
+    const arrivals = new RecentArrivals(clock);
+    this.#links.onLeft = (member) => this.#passOn(arrivals.takeFrom(member), member);
     this.#links.onHeard = (member) => {
       this.#forwarder.wake(member);
       if (this.#filling.size > 0) this.#repair.wake();
@@ -170,7 +174,6 @@ export class Relay {
         if (isNew) this.#live.publish(event, JSON.stringify(event));
       },
       onRepaired: () => this.metrics.repairs.inc(),
-      onFilled: () => this.#listener.reroute(REROUTE_SPREAD_MS),
       log,
     });
     const shared = {
@@ -178,6 +181,7 @@ export class Relay {
       links: this.#links,
       forwarded,
       confirmations,
+      arrivals,
       enforcer: () => this.#enforcer,
       metrics: this.metrics,
       limits,
@@ -252,6 +256,11 @@ export class Relay {
       'Groups whose copy here is being filled',
       () => this.#filling.size,
     );
+    metrics.gaugeByGroup(
+      'covey_relay_replication_lag_seconds',
+      'Age of the oldest event of a group that waits for another holder; the 50 groups that lag most',
+      () => replicationLag(this.#spool, this.#enforcer, this.#clock()),
+    );
     metrics.gauge('covey_relay_epoch', 'Epoch applied, 0 for none', () => this.epoch);
   }
 
@@ -317,6 +326,23 @@ export class Relay {
     while (!this.#stopped && (await this.#store.placeUnplaced(REROUTE_BATCH, place)) > 0);
     this.#forwarder.wakeAll();
     await this.#handOver(enforcer);
+  }
+
+  /** What a member brought that is gone now may not have reached the other holders: they get it from here. */
+  #passOn(events: readonly NostrEvent[], gone: string): void {
+    const members = this.#enforcer.table?.members ?? [];
+    for (const event of this.#stopped ? [] : events)
+      this.#store
+        .handOver(
+          [event],
+          this.#enforcer
+            .othersOf(event)
+            .map((index) => members[index]!.id)
+            .filter((id) => id !== gone),
+        )
+        .catch((error) =>
+          this.#options.log.error({ error: String(error) }, 'what a lost member brought was not passed on'),
+        );
   }
 
   /** Accounts that are no longer held here go to their holders; what finds no room in the spool is tried again later. */

@@ -385,6 +385,7 @@ export class Session {
 
   end(): void {
     this.#closed = true;
+    if (this.member) this.#context.links.onLeft(this.member);
     this.#negentropy?.end();
     this.#repair?.end();
     for (const id of [...this.#subscriptions.keys()]) this.#drop(id);

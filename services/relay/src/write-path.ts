@@ -8,6 +8,7 @@ import type { LiveIndex } from './live-index.ts';
 import type { Confirmations } from './members/confirmations.ts';
 import type { ForwardedEvents } from './members/forwarded-events.ts';
 import type { MemberLinks } from './members/member-links.ts';
+import type { RecentArrivals } from './members/recent-arrivals.ts';
 import type { RelayMetrics } from './metrics.ts';
 import { type EventStore, type Spooling, StoreBusyError, type WriteResult } from './store/event-store.ts';
 import { namesNoRelay, vanishesHere } from './vanish.ts';
@@ -48,6 +49,7 @@ export interface WritePathOptions {
   links: MemberLinks;
   forwarded: ForwardedEvents;
   confirmations: Confirmations;
+  arrivals: RecentArrivals;
   enforcer: () => Enforcer;
   verify: (event: NostrEvent) => Promise<Verdict>;
   powBitsMin: number;
@@ -121,7 +123,7 @@ export class WritePath {
   ): Promise<{ accepted: boolean; message: string; outcome: string }> {
     switch (decision.action) {
       case 'accept':
-        return await this.#keep(event, decision, hops);
+        return await this.#keep(event, decision, hops, source.member);
       case 'forward':
         return await this.#forward(event, decision, hops);
       case 'redirect':
@@ -157,7 +159,7 @@ export class WritePath {
     );
   }
 
-  async #keep(event: NostrEvent, decision: Decision, hops: number) {
+  async #keep(event: NostrEvent, decision: Decision, hops: number, member?: string) {
     const { live, metrics, relayUrl, store } = this.#options;
     if (decision.reason === 'observed') metrics.observed.inc();
     const delivery = this.#delivery(event, decision, hops);
@@ -177,6 +179,7 @@ export class WritePath {
     if (dropped.length > 0) metrics.copiesDropped.inc(dropped.length);
     switch (outcome) {
       case 'stored':
+        if (member !== undefined) this.#options.arrivals.add(member, event);
         live.publish(event, JSON.stringify(event));
         return {
           accepted: true,

@@ -12,6 +12,9 @@ export class MemberLinks {
   /** Called when a member has opened a connection to this one, so that it can be reached again. */
   onHeard: (member: string) => void = () => {};
 
+  /** Called when a connection that a member had opened here has ended. */
+  onLeft: (member: string) => void = () => {};
+
   constructor(options: LinkOptions) {
     this.#options = options;
   }

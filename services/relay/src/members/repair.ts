@@ -47,8 +47,6 @@ export interface RepairOptions {
   bytesPerSecondMax: number;
   onStored: (event: NostrEvent, isNew: boolean) => void;
   onRepaired: (result: { member: string; events: number; ms: number }) => void;
-  /** The groups that are being filled have changed. */
-  onFilled: () => void;
   log: { info(fields: object, text: string): void; debug(fields: object, text: string): void };
 }
 
@@ -100,15 +98,12 @@ export class Repair {
   }
 
   async #run(): Promise<void> {
-    const { filling } = this.#options;
     const tried = new Set<string>();
     for (;;) {
       const next = this.#next(tried);
       if (this.#stopped || next === undefined) return;
       tried.add(next);
-      const before = filling.size;
       await this.#repairWith(next);
-      if (filling.size !== before) this.#options.onFilled();
     }
   }
 

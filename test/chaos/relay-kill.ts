@@ -1,0 +1,45 @@
+import { parseArgs } from 'node:util';
+import { killRounds } from './kill-rounds.ts';
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '20' },
+    wipe: { type: 'string', default: '1' },
+    seed: { type: 'string', default: '1' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+if (values.help) {
+  console.log('node test/chaos/relay-kill.ts [--rounds 100] [--wipe 1] [--seed 1]: kills members under load');
+  process.exit(0);
+}
+
+/** mulberry32: the same seed, the same victims and moments. */
+function randomOf(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+const result = await killRounds({
+  rounds: Number(values.rounds),
+  wipeShare: Number(values.wipe),
+  random: randomOf(Number(values.seed)),
+  report: (text) => console.log(text),
+});
+const { lost, healedMs, ...counts } = result;
+healedMs.sort((a, b) => a - b);
+console.log(
+  JSON.stringify({
+    seed: Number(values.seed),
+    ...counts,
+    lost: lost.length,
+    healedMsMedian: healedMs[healedMs.length >> 1],
+    healedMsMax: healedMs.at(-1),
+  }),
+);
+process.exit(lost.length > 0 ? 1 : 0);
