@@ -5,13 +5,22 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { createLogger } from '@covey/log';
 import { connectNats, TablePublisher } from '@covey/nats';
-import { type Ack, type Heartbeat, readAck, readHeartbeat, subjectsOf } from '@covey/protocol';
+import {
+  type Ack,
+  type Heartbeat,
+  type Mirrored,
+  readAck,
+  readHeartbeat,
+  readMirrored,
+  subjectsOf,
+} from '@covey/protocol';
 import { Member, readConfig } from '@covey/relay';
 import { type PlacementTable, signCertificate, signManifest } from '@covey/table';
 import { fixtureTable } from '../conformance/placement-fixture.ts';
 import { newSigner } from '../conformance/signer.ts';
 import { WireClient } from '../conformance/wire-client.ts';
 import { startNats, type TestNats } from '../support/servers.ts';
+import { FakeRelay } from './ingest-fake-relay.ts';
 import { freePort, until } from './relay-fixture.ts';
 
 const log = createLogger('relay', process.env['COVEY_LOG'] ?? 'silent');
@@ -24,6 +33,7 @@ describe('a member on NATS', { timeout: 60_000 }, () => {
   const members: Member[] = [];
   const acks: Ack[] = [];
   const heartbeats: Heartbeat[] = [];
+  const mirrored: Mirrored[] = [];
   const dir = mkdtempSync(join(tmpdir(), 'covey-relay-nats-'));
   let ports: number[];
   let nats: TestNats;
@@ -31,7 +41,7 @@ describe('a member on NATS', { timeout: 60_000 }, () => {
   let publisher: TablePublisher;
 
   const url = (i: number) => `ws://127.0.0.1:${ports[i]}`;
-  const make = (i: number, natsUrl: string | undefined) =>
+  const make = (i: number, natsUrl: string | undefined, more: Record<string, string> = {}) =>
     new Member(
       readConfig({
         COVEY_MEMBER_KEY_FILE: join(dir, `${i}.key`),
@@ -40,6 +50,7 @@ describe('a member on NATS', { timeout: 60_000 }, () => {
         COVEY_CLUSTER: nats.cluster,
         COVEY_PROFILE: 'local',
         COVEY_ROOTS: root.pubkey,
+        ...more,
         ...(natsUrl ? { NATS_URL: natsUrl, NATS_NKEY_FILE: nats.nkeyFile(keys[i]!.pubkey) } : {}),
       }),
       log,
@@ -108,6 +119,9 @@ describe('a member on NATS', { timeout: 60_000 }, () => {
     connection.subscribe(s.heartbeats, {
       callback: (_, message) => void heartbeats.push(readHeartbeat(message.data)),
     });
+    connection.subscribe(s.mirroreds, {
+      callback: (_, message) => void mirrored.push(readMirrored(message.data)),
+    });
     for (const i of [0, 1]) members.push(make(i, nats.url));
     for (const member of members) await member.start();
   });
@@ -142,6 +156,23 @@ describe('a member on NATS', { timeout: 60_000 }, () => {
     await until('a later heartbeat', () =>
       heartbeats.some((b) => b.member === beat.member && b.sequence > first),
     );
+  });
+
+  it('says what it mirrors', async () => {
+    const old = alice.sign({ content: 'at home', created_at: 1_700_000_000 });
+    const home = await FakeRelay.start([old]);
+    const client = await WireClient.open(url(0));
+    await client.publish(alice.sign({ kind: 10002, tags: [['r', home.url]] }));
+    await members[0]!.stop();
+    members[0] = make(0, nats.url, { COVEY_MIRROR: 'on' });
+    await members[0].start();
+    const said = await until('word of alice', () => mirrored.find((m) => m.accounts.length > 0));
+    assert.equal(said.member, keys[0]!.pubkey);
+    assert.equal(said.accounts[0]![0], alice.pubkey);
+    const reader = await WireClient.open(url(0));
+    assert.equal((await reader.read({ ids: [old.id] })).events.length, 1);
+    for (const each of [client, reader]) each.close();
+    await home.stop();
   });
 
   it('refuses what no trusted root stands behind, and says so; goes on with the next good one', async () => {

@@ -5,8 +5,9 @@ import { SOFTWARE, VERSION } from './software.ts';
 import type { AppliedTable } from './table-source.ts';
 
 const HEARTBEAT_MS = 2000;
-/** What is mirrored is said with every so many heartbeats: every 30 s. */
+/** What is mirrored is said with every so many heartbeats: every 30 s, or 10 s when it has changed. */
 const MIRRORED_BEATS = 15;
+const MIRRORED_CHANGE_BEATS = 5;
 
 export interface AnnouncerOptions {
   relay: Relay;
@@ -25,7 +26,7 @@ export class Announcer {
   readonly #options: AnnouncerOptions;
   readonly #startedAtMs: number;
   #sequence = 0;
-  #saidMirrored = false;
+  #mirroredSaid = { list: [] as readonly unknown[], beat: Number.NEGATIVE_INFINITY };
   #lastAck: Ack | undefined;
   /** Since the last acknowledgement. */
   #lastRefusal: Ack | undefined;
@@ -94,18 +95,20 @@ export class Announcer {
     };
     this.#before = { atMs, accepted, sent };
     link.publish(subjectsOf(cluster).heartbeat(relay.pubkey), heartbeat);
-    if (heartbeat.sequence % MIRRORED_BEATS === 0) this.#sayMirrored(atMs);
+    this.#sayMirrored(heartbeat.sequence, atMs);
   }
 
   /** Also that nothing is mirrored any more, once. */
-  #sayMirrored(atMs: number): void {
+  #sayMirrored(beat: number, atMs: number): void {
     const { relay, link, cluster } = this.#options;
-    const accounts = relay
-      .mirrored()
+    const list = relay.mirrored();
+    const said = this.#mirroredSaid;
+    if (list.length === 0 && said.list.length === 0) return;
+    if (beat - said.beat < (list === said.list ? MIRRORED_BEATS : MIRRORED_CHANGE_BEATS)) return;
+    this.#mirroredSaid = { list, beat };
+    const accounts = list
       .slice(0, MIRRORED_ACCOUNTS_MAX)
       .map(({ pubkey, since }): [string, number] => [pubkey, since]);
-    if (accounts.length === 0 && !this.#saidMirrored) return;
-    this.#saidMirrored = accounts.length > 0;
     const mirrored: Mirrored = { member: relay.pubkey, atMs, accounts };
     link.publish(subjectsOf(cluster).mirrored(relay.pubkey), mirrored);
   }

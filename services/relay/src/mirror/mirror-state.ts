@@ -17,6 +17,8 @@ export class MirrorState {
   readonly #db: DatabaseSync;
   readonly #commits: CommitQueue;
   #bytes: number;
+  /** Rises with every change of a cursor. */
+  version = 0;
 
   constructor(db: DatabaseSync, commits: CommitQueue) {
     this.#db = db;
@@ -63,6 +65,7 @@ export class MirrorState {
       });
     });
     this.#bytes += bytes;
+    this.version++;
   }
 
   /** When a relay may be tried again, Unix seconds; 0: now. */

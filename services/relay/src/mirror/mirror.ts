@@ -14,6 +14,8 @@ const PAGE_EVENTS = 100;
 const PAGES_A_VISIT = 20;
 /** New events are asked for from this long before the last time: clocks differ, and events arrive late. */
 const OVERLAP_SECONDS = 900;
+/** How long a list of what is mirrored may be out of date. */
+const TOLD_MS = 1000;
 
 /** What the operator allows. */
 export interface MirrorConfig {
@@ -40,6 +42,12 @@ export interface MirrorOptions extends MirrorConfig {
   log: { info(fields: object, text: string): void; debug(fields: object, text: string): void };
 }
 
+/** An account with the Unix second since when all that one of its relays has is here; 0: everything. */
+export interface MirroredAccount {
+  pubkey: string;
+  since: number;
+}
+
 /** There is no room now: what was asked for is asked for again at the next visit. */
 class NoRoomError extends Error {
   override name = 'NoRoomError';
@@ -54,6 +62,12 @@ export class Mirror {
   #plan: MirrorPlan = { accounts: new Set(), byRelay: new Map() };
   #timer: NodeJS.Timeout | undefined;
   #round: Promise<void> | undefined;
+  #told: { list: readonly MirroredAccount[]; plan: MirrorPlan; version: number; atMs: number } = {
+    list: [],
+    plan: this.#plan,
+    version: 0,
+    atMs: 0,
+  };
   #stopped = false;
   #paceUntilMs = 0;
   readonly #pauses = new Set<() => void>();
@@ -63,12 +77,18 @@ export class Mirror {
     this.#options = options;
   }
 
-  /** Accounts that are mirrored, with the Unix second since when all that one of their relays has is here. */
-  mirrored(): { pubkey: string; since: number }[] {
-    return [...this.#plan.accounts].flatMap((pubkey) => {
-      const since = this.#options.state.since(pubkey);
+  /** Accounts that are mirrored. The same list while nothing has changed, and for up to a second after. */
+  mirrored(): readonly MirroredAccount[] {
+    const { state, clock } = this.#options;
+    const { plan, version, atMs } = this.#told;
+    const isOld = version !== state.version && Math.abs(clock() - atMs) >= TOLD_MS;
+    if (plan === this.#plan && !isOld) return this.#told.list;
+    const list = [...this.#plan.accounts].flatMap((pubkey) => {
+      const since = state.since(pubkey);
       return since === undefined ? [] : [{ pubkey, since }];
     });
+    this.#told = { list, plan: this.#plan, version: state.version, atMs: clock() };
+    return list;
   }
 
   /** A round begins now, unless one is under way: at the start, and under a new table. */
