@@ -4,15 +4,14 @@
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { finalizeEvent, generateSecretKey, getPublicKey, nip19, Relay } from 'nostr-tools';
 import { useWebSocketImplementation } from 'nostr-tools/relay';
 import { WebSocket } from 'ws';
-import { freePort } from '../support/servers.ts';
+import { freePort, temporaryDirectory } from '../support/servers.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const covey = fileURLToPath(new URL('../../services/cli/bin/covey.mjs', import.meta.url));
@@ -106,7 +105,7 @@ describe('a whole cluster', { timeout: 600_000 }, () => {
   }
 
   before(async () => {
-    home = mkdtempSync(join(tmpdir(), 'covey-e2e-'));
+    home = temporaryDirectory('e2e');
     port = await freePort();
     await start();
   });

@@ -102,6 +102,7 @@ describe('epochs, from the graph in PostgreSQL to a follower behind NATS', () =>
       force: false,
       nowMs: () => 1_800_000_000_000,
       onPhase: () => {},
+      signal: new AbortController().signal,
       ...change,
     });
   const connect = (user: string) => {

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import {
   addIngestJob,
   INGEST_QUEUE,
+  type JobContext,
   Jobs,
   PLACE_QUEUE,
   type PlaceJob,
@@ -158,7 +159,7 @@ export class Coordinator {
       const placements = this.#newJobs();
       this.#placements = placements;
       placements.work<PlaceJob, PlaceProgress, PlaceResult>(PLACE_QUEUE, (job, context) =>
-        this.#place(job, context.progress),
+        this.#place(job, context),
       );
       await this.#jobs.schedule(PLACE_QUEUE, 'every', this.#config.placeEveryMs, {
         reason: 'schedule',
@@ -206,7 +207,10 @@ export class Coordinator {
       );
   }
 
-  async #place({ reason, force }: PlaceJob, progress: (value: PlaceProgress) => void): Promise<PlaceResult> {
+  async #place(
+    { reason, force }: PlaceJob,
+    { progress, signal }: JobContext<PlaceProgress>,
+  ): Promise<PlaceResult> {
     const { fence } = this.#lease;
     if (fence === undefined)
       throw new Error('this coordinator no longer leads; the one that does will take the job');
@@ -223,6 +227,7 @@ export class Coordinator {
         reason,
         force,
         nowMs: Date.now,
+        signal,
         onPhase: (phase, done, total) => {
           progress({ phase, done, total });
           const share = total > 1 ? ` ${Math.floor((done * 100) / total)} %` : '';

@@ -46,6 +46,9 @@ const FAILED_KEPT = 1_000;
 const COMPLETED_KEPT = 100;
 /** A job whose process died this many times is set aside: it may be what kills it. */
 const STALLS_MAX = 3;
+/** A process that says nothing of its job for so long is dead; how often the others look. */
+const LOCK_MS = 15_000;
+const STALLED_LOOK_MS = 5_000;
 const PROGRESS_MS = 500;
 const ANSWER_MS = 10_000;
 const CLOSE_MS_MAX = 6_000;
@@ -93,6 +96,8 @@ export class Jobs {
     const worker = this.#backend.worker(queue, (job, token) => this.#process(job, token, work), {
       concurrency,
       maxStalledCount: STALLS_MAX,
+      lockDuration: LOCK_MS,
+      stalledInterval: STALLED_LOOK_MS,
     });
     worker.on('error', (error) => this.#logger.warn({ queue, error: error.message }, 'job worker'));
     worker.on('failed', (job, error) => {

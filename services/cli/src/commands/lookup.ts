@@ -59,7 +59,7 @@ function describe({
   move,
 }: Placement): string {
   const why = {
-    table: `group ${group} of the table${hub ? ', a hub' : ''} (numbers below 4096 are slots)`,
+    table: `group ${group} of the table${hub ? ', a hub' : ''}`,
     pin: `group ${group}, pinned by its own relay list`,
     slot: `slot ${group}, by hash of its key: no list names it`,
   }[source];

@@ -20,15 +20,19 @@ export class PlacementFailedError extends Error {
 
 /**
  * Computes an epoch on a thread of its own, so that the coordinator goes on renewing its lease and answering.
- * @throws PlacementFailedError
+ * @throws PlacementFailedError, or the signal's reason when it is aborted
  */
 export async function computeOnThread(
   inputs: EpochInputs,
   onPhase: (phase: string, done: number, total: number) => void,
+  signal: AbortSignal,
 ): Promise<ThreadResult> {
   const worker = new Worker(new URL(import.meta.url), { workerData: inputs });
   try {
     return await new Promise((resolve, reject) => {
+      const abort = () => reject(signal.reason);
+      signal.addEventListener('abort', abort, { once: true });
+      if (signal.aborted) abort();
       worker.on('message', (message: Message) => {
         if (message.type === 'phase') onPhase(message.phase, message.done, message.total);
         else if (message.type === 'result') resolve(message.result);

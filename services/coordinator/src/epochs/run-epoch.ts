@@ -24,6 +24,8 @@ export interface RunEpochOptions {
   /** Unix milliseconds. */
   nowMs: () => number;
   onPhase: (phase: string, done: number, total: number) => void;
+  /** Ends the computation; nothing is committed. */
+  signal: AbortSignal;
 }
 
 /**
@@ -55,7 +57,7 @@ export async function runEpoch(options: RunEpochOptions): Promise<PlaceResult> {
   if (last && last.snapshot === snapshot && !options.force) return { changed: false, epoch: last.epoch };
 
   const inputs = { ...base, previous: previousBytes, previousRoot: last?.root };
-  const { computed, report } = await computeOnThread(inputs, onPhase);
+  const { computed, report } = await computeOnThread(inputs, onPhase, options.signal);
   const ms: Record<string, number> = { load: loadMs, ...computed.ms };
   const counts = {
     accounts: graph.nodes,
