@@ -4,6 +4,7 @@ import { normalizeRelayUrl } from '@covey/nostr';
 import { type Limits, readLimits } from './limits.ts';
 import type { MirrorConfig } from './mirror/mirror.ts';
 import { readMirrorConfig } from './mirror/mirror-config.ts';
+import { parseRetention, type RetentionRule } from './store/retention.ts';
 
 export interface RelayConfig {
   /** Secret key (hex) of the member: its identity in the table, between members and in NIP-11's `self`. */
@@ -22,6 +23,10 @@ export interface RelayConfig {
   limits: Limits;
   /** External accounts are mirrored within these bounds; not at all when it is absent. */
   mirror?: MirrorConfig | undefined;
+  /** How long kinds are kept; everything for ever when not given. */
+  retention?: readonly RetentionRule[] | undefined;
+  /** What is no longer placed here leaves so long after it was handed over; 7 days when not given. */
+  graceMs?: number | undefined;
   /** Threads that check signatures; 0 for the main thread. One less than there are cores, at most 4, when not given. */
   verifyThreads?: number | undefined;
   /** Leading zero bits that a client's event must have and commit to (NIP-13); 0 when not given. */
@@ -55,6 +60,8 @@ export function readConfig(environment: NodeJS.ProcessEnv): { relay: RelayConfig
       name: env.optional('COVEY_MEMBER_NAME'),
       limits: readLimits(env),
       mirror: readMirrorConfig(env),
+      retention: parseRetention('COVEY_RETENTION', env.string('COVEY_RETENTION', '')),
+      graceMs: 3_600_000 * env.integer('COVEY_GRACE_HOURS', { min: 1, max: 87_600, fallback: 168 }),
       verifyThreads: env.optional('COVEY_VERIFY_THREADS')
         ? env.integer('COVEY_VERIFY_THREADS', { min: 0, max: 64, fallback: 0 })
         : undefined,

@@ -47,6 +47,11 @@ export class RelayMetrics {
     help: 'Events that were missing here and were fetched from another holder',
     registers: this.#registers,
   });
+  readonly departed = new Counter({
+    name: 'covey_relay_departed_total',
+    help: 'Events that left after the table placed their account elsewhere and its new holders had them',
+    registers: this.#registers,
+  });
   readonly repairs = new Counter({
     name: 'covey_relay_repairs_total',
     help: 'Comparisons with another holder that were completed',

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
 import { Enforcer } from '@covey/enforcement';
 import { KIND, type NostrEvent, publicKeyOf } from '@covey/nostr';
 import type { ClusterField, Load } from '@covey/protocol';
@@ -9,6 +10,7 @@ import { Counts } from './counts.ts';
 import { Listener } from './listener.ts';
 import { LiveIndex } from './live-index.ts';
 import { Confirmations } from './members/confirmations.ts';
+import { Departures } from './members/departures.ts';
 import { Filling } from './members/filling.ts';
 import { ForwardedEvents } from './members/forwarded-events.ts';
 import { Forwarder } from './members/forwarder.ts';
@@ -26,6 +28,7 @@ import { MirrorState } from './mirror/mirror-state.ts';
 import { storeMirrored } from './mirror/store-mirrored.ts';
 import { relayInformation } from './nip11.ts';
 import { ReadPath } from './read-path.ts';
+import { answerBackupRequest, BACKUP_LOOK_MS } from './store/archive.ts';
 import { CommitQueue } from './store/commit-queue.ts';
 import { openDatabase } from './store/database.ts';
 import { SharedItems } from './store/shared-items.ts';
@@ -58,6 +61,9 @@ const VERIFY_THREADS = Math.max(1, Math.min(4, availableParallelism() - 1));
 const BATCH_DELAY_MS = 5;
 const COMMIT_WRITES_MAX = 1024;
 const EXPIRY_SWEEP_MS = 60_000;
+/** How often what is no longer placed here is looked for. */
+const DEPARTURES_MS = 600_000;
+const DEFAULT_GRACE_MS = 7 * 24 * 3_600_000;
 const CONNECT_MS = 1500;
 /** Entries moved in one transaction when a new table changes where they go. */
 const REROUTE_BATCH = 500;
@@ -91,6 +97,10 @@ export class Relay {
   #ready = false;
   #unfollow: (() => void) | undefined;
   #sweep: NodeJS.Timeout | undefined;
+  #departuresTimer: NodeJS.Timeout | undefined;
+  #backupTimer: NodeJS.Timeout | undefined;
+  #backup: Promise<unknown> = Promise.resolve();
+  readonly #db: DatabaseSync;
   #handOverTimer: NodeJS.Timeout | undefined;
   #rearranging: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
@@ -113,6 +123,7 @@ export class Relay {
         this.metrics.commitMs.observe(ms);
       },
     });
+    this.#db = db;
     this.#spool = new Spool(db, commits, {
       perMemberMax: limits.spoolPerMemberMax,
       bytesMax: limits.spoolBytesMax,
@@ -165,6 +176,8 @@ export class Relay {
       filling: this.#filling,
       enforcer: () => this.#enforcer,
       verify: (event) => this.#verifier.verify(event),
+      relayUrl: () => this.#url,
+      retention: config.retention ?? [],
       clock,
       random,
       everyMs: limits.repairEveryMs,
@@ -286,6 +299,12 @@ export class Relay {
     if (!this.#applied) log.warn({}, 'no table yet: every event is kept here, and placed when a table comes');
     this.#sweep = setInterval(() => void this.#removeExpired(), EXPIRY_SWEEP_MS);
     this.#sweep.unref();
+    this.#departuresTimer = setInterval(() => this.#whenRearranged(() => this.#depart()), DEPARTURES_MS);
+    this.#departuresTimer.unref();
+    this.#backupTimer = setInterval(() => {
+      this.#backup = this.#backup.then(() => this.#backUp());
+    }, BACKUP_LOOK_MS);
+    this.#backupTimer.unref();
     this.#ready = true;
     log.info(
       { url: this.#url, member: this.pubkey, port, events: this.#store.events, epoch: this.epoch },
@@ -366,6 +385,39 @@ export class Relay {
     this.#handOverTimer.unref();
   }
 
+  /** What the table took from this member leaves, when its new holders have it. */
+  async #depart(): Promise<void> {
+    const enforcer = this.#enforcer;
+    if (enforcer.mode === 'observe' || !enforcer.table) return;
+    const { log, config } = this.#options;
+    const left = await new Departures({
+      store: this.#store,
+      links: this.#links,
+      clock: this.#clock,
+      graceMs: config.graceMs ?? DEFAULT_GRACE_MS,
+    }).run(enforcer, () => !this.#stopped && this.#enforcer === enforcer);
+    this.metrics.departed.inc(left);
+    if (left > 0) log.info({ events: left, epoch: this.epoch }, 'what is no longer placed here has left');
+  }
+
+  /** `covey relay backup` asks by a file in the folder. */
+  async #backUp(): Promise<void> {
+    if (this.#stopped) return;
+    const { log, config } = this.#options;
+    try {
+      const to = await answerBackupRequest(this.#db, config.dir);
+      if (to !== undefined) log.info({ to }, 'a backup was asked for and made');
+    } catch (error) {
+      log.error({ error: String(error) }, 'a backup that was asked for could not be made');
+    }
+  }
+
+  /** Runs the removal of what has left its place now, and not in ten minutes. */
+  async departNow(): Promise<void> {
+    this.#whenRearranged(() => this.#depart());
+    await this.#rearranging;
+  }
+
   /** One rearrangement after the other. */
   #whenRearranged(work: () => Promise<void>): void {
     this.#rearranging = this.#rearranging
@@ -382,6 +434,13 @@ export class Relay {
     try {
       while (!this.#stopped && (await this.#store.removeExpired(Math.floor(this.#clock() / 1000))) > 0);
       while (!this.#stopped && (await this.#store.removeVanished()) > 0);
+      const { retention = [] } = this.#options.config;
+      const now = Math.floor(this.#clock() / 1000);
+      while (
+        !this.#stopped &&
+        retention.length > 0 &&
+        (await this.#store.removeUnretained(retention, now)) > 0
+      );
     } catch (error) {
       this.#options.log.error({ error: String(error) }, 'expired events could not be removed');
     }
@@ -434,6 +493,8 @@ export class Relay {
   async #stop(): Promise<void> {
     this.#ready = false;
     clearInterval(this.#sweep);
+    clearInterval(this.#departuresTimer);
+    clearInterval(this.#backupTimer);
     clearTimeout(this.#handOverTimer);
     this.#unfollow?.();
     this.#listener.refuse();
@@ -445,6 +506,7 @@ export class Relay {
     await this.#listener.close();
     this.#turns.stop();
     await this.#rearranging;
+    await this.#backup;
     await this.#verifier.close();
     await this.#store.close();
     this.#options.log.info({}, 'stopped');

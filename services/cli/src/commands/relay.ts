@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { registerRelayStore } from './relay-store.ts';
 import { COMMON_VARIABLES, registerService } from './run-service.ts';
 
 const help = `
@@ -20,4 +21,6 @@ Example:
 
 export function registerRelay(program: Command): void {
   registerService(program, { name: 'relay', description: 'run a member (a relay) alone', help });
+  const relay = program.commands.find((command) => command.name() === 'relay');
+  if (relay) registerRelayStore(relay);
 }

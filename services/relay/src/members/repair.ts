@@ -10,7 +10,9 @@ import {
 } from '@covey/nostr';
 import type { EventStore } from '../store/event-store.ts';
 import { expirationOf } from '../store/keys.ts';
+import { isRetained, type RetentionRule } from '../store/retention.ts';
 import type { SharedItems } from '../store/shared-items.ts';
+import { vanishesHere } from '../vanish.ts';
 import type { Filling } from './filling.ts';
 import type { MemberLink } from './member-link.ts';
 import type { MemberLinks } from './member-links.ts';
@@ -36,6 +38,10 @@ export interface RepairOptions {
   links: MemberLinks;
   filling: Filling;
   enforcer: () => Enforcer;
+  /** The URL that clients open: a request to vanish may name it. */
+  relayUrl: () => string;
+  /** What is older is not fetched again. */
+  retention: readonly RetentionRule[];
   /** The verdict on an event's id and signature. */
   verify: (event: NostrEvent) => Promise<string>;
   /** Unix milliseconds. */
@@ -242,7 +248,7 @@ export class Repair {
   }
 
   async #store(values: readonly unknown[]): Promise<number> {
-    const { store, verify, enforcer, clock, onStored } = this.#options;
+    const { store, verify, enforcer, clock, onStored, relayUrl, retention } = this.#options;
     const nowSeconds = Math.floor(clock() / 1000);
     const current = enforcer();
     let stored = 0;
@@ -252,7 +258,13 @@ export class Repair {
         const expires = expirationOf(event);
         if (isEphemeral(event.kind) || (expires !== undefined && expires <= nowSeconds)) return;
         if (!current.keeps(event) && event.kind !== KIND.deletion && event.kind !== KIND.vanish) return;
-        const { outcome } = await store.write({ event, keep: true, delivered: !current.holds(event) });
+        if (!isRetained(retention, event, nowSeconds)) return this.#decline(event.id);
+        const { outcome } = await store.write({
+          event,
+          keep: true,
+          vanish: vanishesHere(event, relayUrl()),
+          delivered: !current.holds(event),
+        });
         if (outcome === 'stored') {
           stored++;
           onStored(event, event.created_at > nowSeconds - LIVE_SECONDS);

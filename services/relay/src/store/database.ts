@@ -104,6 +104,8 @@ const MIGRATIONS: readonly string[] = [
     retry_at INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  // When an account was handed over, Unix milliseconds: what is no longer placed here leaves some time after.
+  'ALTER TABLE handed_over ADD COLUMN at INTEGER NOT NULL DEFAULT 0',
 ];
 
 /**

@@ -21,6 +21,7 @@ import type {
 import { addressOf, expirationOf, headOf, tagKeys } from './keys.ts';
 import { type FetchPage, type IndexRow, mergeRanges } from './merge.ts';
 import { planQuery, type Range } from './plan.ts';
+import { isRetained, type RetentionRule } from './retention.ts';
 import { SEARCH_MATCHES_MAX, SearchIndex } from './search-index.ts';
 import type { Spool } from './spool.ts';
 import { Vanished } from './vanished.ts';
@@ -442,10 +443,50 @@ export class SqliteStore implements EventStore {
       const key = Buffer.from(mark.key, 'hex');
       if (mark.destinations === '') this.#sql('DELETE FROM handed_over WHERE key = ?').run(key);
       else
-        this.#sql('INSERT OR REPLACE INTO handed_over (key, destinations) VALUES (?, ?)').run(
+        this.#sql('INSERT OR REPLACE INTO handed_over (key, destinations, at) VALUES (?, ?, ?)').run(
           key,
           mark.destinations,
+          this.#clock(),
         );
+    });
+  }
+
+  /** When a key was handed over to where it is now, Unix milliseconds. */
+  handedOverAtMs(key: string): number | undefined {
+    const row = this.#sql('SELECT at FROM handed_over WHERE key = ?').get(Buffer.from(key, 'hex'));
+    return row && Number(row['at']);
+  }
+
+  /** Removes events that others have. Not as a deletion: they may come back. @returns how many were here */
+  async removeIds(ids: readonly string[]): Promise<number> {
+    if (ids.length === 0) return 0;
+    return await this.#commits.run(() => {
+      let removed = 0;
+      for (const id of ids) {
+        const row = this.#sql('SELECT seq, json FROM events WHERE id = ?').get(Buffer.from(id, 'hex'));
+        if (!row) continue;
+        this.#remove(Number(row['seq']), JSON.parse(row['json'] as string));
+        removed++;
+      }
+      return removed;
+    });
+  }
+
+  /** Removes what the rules do not keep, a batch at a time; how many went. */
+  async removeUnretained(rules: readonly RetentionRule[], now: number): Promise<number> {
+    return await this.#commits.run(() => {
+      let removed = 0;
+      for (const { from, to, seconds } of rules) {
+        const rows = this.#sql(
+          'SELECT seq, json, kind, created_at FROM events WHERE kind BETWEEN ? AND ? AND created_at < ? LIMIT ?',
+        ).all(from, to, now - seconds, EXPIRED_BATCH);
+        for (const row of rows) {
+          if (isRetained(rules, row as unknown as { kind: number; created_at: number }, now)) continue;
+          this.#remove(Number(row['seq']), JSON.parse(row['json'] as string));
+          removed++;
+        }
+      }
+      return removed;
     });
   }
 
