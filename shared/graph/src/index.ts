@@ -13,7 +13,13 @@ export {
   reverseGraph,
   undirected,
 } from './csr.ts';
+export { GRAPH_SIZE_MAX, type GraphDelta, GraphDeltaError } from './delta.ts';
+export { applyDelta } from './delta-apply.ts';
 export { type EdgeList, EdgeListError, EdgeListParser, parseEdgeList } from './edge-list.ts';
 export { type GroupGraph, groupGraph } from './group-graph.ts';
 export { modularity } from './modularity.ts';
 export { seededRng, seededUint32 } from './rng.ts';
+export { type Admission, admit } from './trust/admit.ts';
+export { edgeWeights, readerWeights, WEIGHT_ONE } from './trust/edge-weights.ts';
+export { RANK_ONE, type RankOptions, rankAccounts, type TrustRanks } from './trust/rank-accounts.ts';
+export { shiftBound } from './trust/shift-bound.ts';
