@@ -14,6 +14,8 @@ export interface KillOptions {
   wipeShare: number;
   /** From 0 up to, not including, 1. */
   random: () => number;
+  /** Events written in a round, about; as many as it takes when not given. A member that lost its disk fills all of them again. */
+  eventsPerRound?: number;
   report?: (text: string) => void;
 }
 
@@ -33,7 +35,13 @@ export interface KillResult {
  * Members are killed with SIGKILL one after the other while clients write to all of them, at random moments, some with their
  * disks; each comes back and fills before the next goes. Then every acknowledged event is asked for.
  */
-export async function killRounds({ rounds, wipeShare, random, report }: KillOptions): Promise<KillResult> {
+export async function killRounds({
+  rounds,
+  wipeShare,
+  random,
+  eventsPerRound = Number.POSITIVE_INFINITY,
+  report,
+}: KillOptions): Promise<KillResult> {
   const authors = Array.from({ length: 10 }, () => newSigner());
   const groups = authors.map(({ pubkey }, i) => ({
     members: [0, 1, 2].map((n) => (i + n) % MEMBERS),
@@ -46,6 +54,7 @@ export async function killRounds({ rounds, wipeShare, random, report }: KillOpti
   let stopped = false;
   let paused = false;
   let written = 0;
+  let writtenMax = eventsPerRound;
 
   /** Writes to one member for as long as it lives, and goes on when it is back. */
   const write = async (url: string): Promise<void> => {
@@ -62,7 +71,7 @@ export async function killRounds({ rounds, wipeShare, random, report }: KillOpti
       });
       const one = async (): Promise<void> => {
         while (!stopped && !gone) {
-          if (paused) {
+          if (paused || written >= writtenMax) {
             await delay(20);
             continue;
           }
@@ -85,10 +94,12 @@ export async function killRounds({ rounds, wipeShare, random, report }: KillOpti
     await until('a first whole state', () => cluster.settled(), 20_000);
     const writers = cluster.urls.map(write);
     for (let round = 0; round < rounds; round++) {
+      writtenMax = written + eventsPerRound;
       await delay(100 + random() * 300);
       const victim = Math.floor(random() * MEMBERS);
       const wipe = random() < wipeShare;
       await cluster.kill(victim, wipe);
+      writtenMax += eventsPerRound / 2;
       await delay(100 + random() * 300);
       await cluster.start(victim);
       const start = performance.now();
