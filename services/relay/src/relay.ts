@@ -155,7 +155,10 @@ export class Relay {
         forwarded.remove(event.id);
       },
     });
-    const upstreams = new Upstreams(new VerifiedEvents(), limits.upstreamsPerMemberMax);
+    const upstreams = new Upstreams(
+      new VerifiedEvents((event) => this.#verifier.verify(event)),
+      limits.upstreamsPerMemberMax,
+    );
     this.#verifier = new VerifyPool({
       threads: config.verifyThreads ?? VERIFY_THREADS,
       waitingMax: limits.writesWaitingMax,

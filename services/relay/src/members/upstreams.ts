@@ -102,8 +102,9 @@ export class Upstreams {
     };
     const stop = link.subscribe(filters, {
       onEvent: (value) => {
-        const event = this.#verified.check(value);
-        if (event) for (const listener of [...listeners]) listener.onEvent(event);
+        void this.#verified.check(value).then((event) => {
+          if (event) for (const listener of [...listeners]) listener.onEvent(event);
+        });
       },
       onLost: lost,
     });
