@@ -3,7 +3,8 @@ export type Admission = { readonly threshold: number } | { readonly count: numbe
 
 /**
  * Marks with 1 the accounts that the search places; the others live by hash. Rank 0 is never admitted. A ring that can
- * gain B (see `shiftBound`) gets at most B / threshold accounts in.
+ * gain B (see `shiftBound`) gets at most B / threshold accounts in. Take the threshold from RANK_ONE and from how many
+ * accounts the search can serve, not from how many there are: fake accounts would lower it.
  *
  * With `count`, accounts of equal rank at the border are all left out, so that the numbering never decides; where all
  * ranks are equal (no seeds), that is everybody or nobody.

@@ -20,7 +20,7 @@ const anySeeds = fc.uniqueArray(fc.nat(nodes - 1), { minLength: 1, maxLength: 3 
 const sum = (values: Iterable<number>): number => [...values].reduce((a, b) => a + b, 0);
 
 /** The same walk with dense matrices and plain doubles. */
-function slowRanks(g: FollowGraph, seeds: readonly number[], { stepsMax = 20, followsMin = 8 }: RankOptions) {
+function slowRanks(g: FollowGraph, seeds: readonly number[], { stepsMax = 20, followsMin = 4 }: RankOptions) {
   let mass = Array.from({ length: g.nodes }, (_, u) => (seeds.includes(u) ? 1 / seeds.length : 0));
   const ranks = mass.map((m) => 0.15 * m);
   for (let step = 0; step < stepsMax; step++) {
@@ -39,12 +39,12 @@ function slowRanks(g: FollowGraph, seeds: readonly number[], { stepsMax = 20, fo
 
 test('ranks agree with a slow walk in doubles, and never sum to more than one', () => {
   fc.assert(
-    fc.property(anyEdges, anySeeds, fc.constantFrom(1, 3, 8), (edges, seeds, followsMin) => {
+    fc.property(anyEdges, anySeeds, fc.constantFrom(1, 4, 8), (edges, seeds, followsMin) => {
       const g = build(edges, nodes);
       const { ranks, basis } = rankAccounts(g, seeds, { followsMin });
       assert.equal(basis, 'seeds');
       slowRanks(g, seeds, { followsMin }).forEach((rank, u) => {
-        assert.ok(Math.abs(ranks[u] / RANK_ONE - rank) < 1e-10, `${u}: ${ranks[u] / RANK_ONE} for ${rank}`);
+        assert.ok(Math.abs(ranks[u] / RANK_ONE - rank) < 1e-12, `${u}: ${ranks[u] / RANK_ONE} for ${rank}`);
         assert.ok(Number.isInteger(ranks[u]));
       });
       assert.ok(sum(ranks) <= RANK_ONE);

@@ -1,7 +1,7 @@
 import type { FollowGraph } from '../csr.ts';
 
 /** The rank that the seeds give out in total. Ranks are whole numbers of 1 / RANK_ONE; together at most RANK_ONE. */
-export const RANK_ONE = 2 ** 46;
+export const RANK_ONE = 2 ** 52;
 
 export interface RankOptions {
   /** how much of an account's trust its follows pass on, in per cent, 1 to 99. 85 by default */
@@ -10,7 +10,7 @@ export interface RankOptions {
   stepsMax?: number;
   /**
    * One follow passes on at most this fraction of what an account passes on: 1 / followsMin. An account that follows
-   * fewer loses the rest, so that nobody's only follow is worth a fortune. 8 by default; 1 turns it off.
+   * fewer loses the rest, so that nobody's only follow is worth a fortune. 4 by default; 1 turns it off.
    */
   followsMin?: number;
 }
@@ -49,7 +49,7 @@ export function rankAccounts(
 ): TrustRanks {
   const dampingPercent = whole('dampingPercent', options.dampingPercent ?? 85, 1, 99);
   const stepsMax = whole('stepsMax', options.stepsMax ?? 20, 1, 64);
-  const followsMin = whole('followsMin', options.followsMin ?? 8, 1, 1_000_000);
+  const followsMin = whole('followsMin', options.followsMin ?? 4, 1, 1_000_000);
   const distinct = new Set(seeds);
   for (const seed of distinct) {
     if (!Number.isInteger(seed) || seed < 0 || seed >= graph.nodes) {
@@ -67,7 +67,7 @@ export function rankAccounts(
   let next: Float64Array = new Float64Array(graph.nodes);
   for (let step = 0; ; step++) {
     for (let node = 0; node < graph.nodes; node++) {
-      ranks[node] += Math.floor((here[node] * (100 - dampingPercent)) / 100);
+      ranks[node] += percentOf(here[node], 100 - dampingPercent);
     }
     if (step === stepsMax || !walk(graph, here, next, dampingPercent, followsMin)) break;
     [here, next] = [next, here];
@@ -77,7 +77,7 @@ export function rankAccounts(
 }
 
 /**
- * One follow further. Numerators stay below 100 × 2^46 < 2^53, where the floor of a rounded quotient is exact.
+ * One follow further: whole numbers below 2^53, of which a rounded quotient has the exact floor.
  * @returns whether anything moved
  */
 function walk(
@@ -92,12 +92,18 @@ function walk(
     if (here[node] === 0) continue;
     const start = offsets[node];
     const end = offsets[node + 1];
-    const share = Math.floor((here[node] * dampingPercent) / (100 * Math.max(end - start, followsMin)));
+    const share = Math.floor(percentOf(here[node], dampingPercent) / Math.max(end - start, followsMin));
     if (share === 0 || start === end) continue;
     for (let i = start; i < end; i++) next[targets[i]] += share;
     moved = true;
   }
   return moved;
+}
+
+/** ⌊mass × percent / 100⌋, exactly, where mass × percent may pass 2^53. */
+function percentOf(mass: number, percent: number): number {
+  const hundreds = Math.floor(mass / 100);
+  return hundreds * percent + Math.floor(((mass - hundreds * 100) * percent) / 100);
 }
 
 function whole(name: string, value: number, min: number, max: number): number {

@@ -17,7 +17,7 @@ import { RANK_ONE, type TrustRanks } from './rank-accounts.ts';
  * caught ends somewhere once, and so pays at most one. A deceived account that no seed's trust reaches carries nothing.
  * Without seeds nothing is bounded: B is all there is.
  *
- * The rounding is what flooring can lose: less than one unit an edge, and one an account, a step.
+ * The rounding is what flooring can lose: less than one unit an edge, and two an account, a step.
  * @param added follows added by each deceived account (existing accounts of `graph`)
  * @param newFollows follows among the new accounts, and of theirs; they only count for the rounding
  */
@@ -38,6 +38,6 @@ export function shiftBound(
     caught += (trust.ranks[account] * count) / Math.max(before + count, trust.followsMin);
     follows += count;
   }
-  const lost = (graph.edges + graph.nodes + follows) * (trust.stepsMax + 1);
+  const lost = (graph.edges + 2 * graph.nodes + follows) * (trust.stepsMax + 1);
   return Math.min(RANK_ONE, (caught * trust.dampingPercent + lost * 100) / (100 - trust.dampingPercent));
 }
