@@ -223,6 +223,42 @@ describe('what tags somebody', { timeout: 60_000 }, () => {
       });
   });
 
+  it('goes everywhere when its author vanishes, also from a member that was away', async () => {
+    const carol = newSigner();
+    const cluster = await make(4);
+    cluster.place([
+      { members: [0, 1], accounts: [carol.pubkey] },
+      { members: [2, 3], accounts: [bob.pubkey] },
+    ]);
+    await cluster.startAll();
+    const [holder, away, inbox, elsewhere] = cluster.members as [
+      TestMember,
+      TestMember,
+      TestMember,
+      TestMember,
+    ];
+    const now = Math.floor(Date.now() / 1000);
+    await (await open(holder.url)).publish(carol.sign({ created_at: now - 10, tags: [['p', bob.pubkey]] }));
+    for (const member of cluster.members) await until('a copy', () => member.relay!.load().events === 1);
+    await away.stop();
+    const request = carol.sign({ kind: 62, tags: [['relay', 'ALL_RELAYS']] });
+    assert.equal((await (await open(elsewhere.url)).publish(request))[0], true);
+    await away.start();
+    const left = async (member: TestMember) =>
+      (
+        await (
+          await open(member.url)
+        ).read({ authors: [carol.pubkey], kinds: [1] }, { kinds: [1], '#p': [bob.pubkey] })
+      ).events.length;
+    for (const member of [holder, inbox, elsewhere, away])
+      await until(
+        'nothing left',
+        async () => (await left(member)) === 0 && member.relay!.load().spooled === 0,
+      );
+    for (const member of [holder, inbox, away])
+      assert.ok(member.relay!.load().events <= 1, 'the request alone');
+  });
+
   it('says how many are passed over', async () => {
     const cluster = await make(2);
     cluster.place([{ members: [0, 1], accounts: [alice.pubkey] }]);
