@@ -63,6 +63,8 @@ export interface Delivery {
 }
 
 const NO_DELIVERY: Delivery = { members: NONE, excess: 0 };
+/** Asks whether any group is being filled. */
+const ANY_GROUP = -1;
 /** Hashtags whose key is remembered. */
 const HASHTAGS_MAX = 10_000;
 
@@ -97,7 +99,7 @@ export class Enforcer {
 
   /**
    * @param self public key (hex) of this member; it may be missing from the table, and then holds nothing
-   * @param filling whether this member is still filling its copy of a group
+   * @param filling whether this member is still filling its copy of a group, or of any for −1
    */
   constructor(
     table: PlacementTable | undefined,
@@ -232,8 +234,7 @@ export class Enforcer {
       ...hashtags.map((hashtag) => this.#hashtagRoute(hashtag.toLowerCase())),
     ];
     if (routes.length > 0) return routes.some(({ group }) => this.#filling(group));
-    for (const { group } of this.held()) if (this.#filling(group)) return true;
-    return false;
+    return this.#filling(ANY_GROUP);
   }
 
   /** Number of the group of a key (64 hex digits); −1 without a table. */

@@ -17,7 +17,8 @@ export class Filling {
   peers: ReadonlySet<string> = new Set();
   #enforcer: Enforcer | undefined;
 
-  has = (group: number): boolean => this.#groups.has(group);
+  /** Whether a group is being filled, or any for −1. */
+  has = (group: number): boolean => (group < 0 ? this.#groups.size > 0 : this.#groups.has(group));
 
   /** Groups that are being filled. */
   get size(): number {
