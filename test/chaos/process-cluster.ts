@@ -8,7 +8,7 @@ import { TableCache } from '@covey/nats';
 import { signCertificate, signManifest, verifyManifest } from '@covey/table';
 import { type FixtureGroup, fixtureTable } from '../conformance/placement-fixture.ts';
 import { newSigner, type Signer } from '../conformance/signer.ts';
-import { freePort } from '../integration/relay-fixture.ts';
+import { freePort } from '../support/free-port.ts';
 
 const MAIN = fileURLToPath(new URL('../../services/relay/src/main.ts', import.meta.url));
 

@@ -1,21 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DEFAULT_LIMITS, FixedTable, type Limits, Relay, type RelayConfig } from '@covey/relay';
 import { type FixtureGroup, fixtureTable } from '../conformance/placement-fixture.ts';
 import { newSigner, type Signer } from '../conformance/signer.ts';
+import { freePort } from '../support/free-port.ts';
 
 const quiet = { info() {}, warn() {}, error: console.error, debug() {} };
-
-/** A port that nobody listens on just now. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 export interface TestMember {
   key: Signer;

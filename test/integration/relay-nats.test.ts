@@ -19,9 +19,10 @@ import { type PlacementTable, signCertificate, signManifest } from '@covey/table
 import { fixtureTable } from '../conformance/placement-fixture.ts';
 import { newSigner } from '../conformance/signer.ts';
 import { WireClient } from '../conformance/wire-client.ts';
+import { freePort } from '../support/free-port.ts';
 import { startNats, type TestNats } from '../support/servers.ts';
 import { FakeRelay } from './ingest-fake-relay.ts';
-import { freePort, until } from './relay-fixture.ts';
+import { until } from './relay-fixture.ts';
 
 const log = createLogger('relay', process.env['COVEY_LOG'] ?? 'silent');
 

@@ -11,7 +11,8 @@ import { signCertificate, signManifest, verifyManifest } from '@covey/table';
 import { fixtureTable } from '../conformance/placement-fixture.ts';
 import { newSigner } from '../conformance/signer.ts';
 import { WireClient } from '../conformance/wire-client.ts';
-import { freePort, until } from './relay-fixture.ts';
+import { freePort } from '../support/free-port.ts';
+import { until } from './relay-fixture.ts';
 
 const MAIN = fileURLToPath(new URL('../../services/relay/src/main.ts', import.meta.url));
 const root = mkdtempSync(join(tmpdir(), 'covey-relay-process-'));

@@ -12,8 +12,8 @@ import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure
 import { Relay } from 'nostr-tools/relay';
 import { fixtureTable } from '../conformance/placement-fixture.ts';
 import { newSigner } from '../conformance/signer.ts';
+import { freePort } from '../support/free-port.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { freePort } from './relay-fixture.ts';
 import { AUTHORITY, cacheTable, LAUNCHER } from './strfry-fixture.ts';
 
 const STRFRY = process.env['STRFRY'];

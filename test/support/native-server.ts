@@ -1,11 +1,11 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { processMark } from '../../services/cli/src/up/process-identity.ts';
 import { ReaperClient } from '../../services/cli/src/up/reaper-client.ts';
 import type { ReapStep } from '../../services/cli/src/up/reaper-protocol.ts';
+import { freePort } from './free-port.ts';
 
 /** Ends what this test process started when it ends, even by SIGKILL. One is enough for a process. */
 let reaper: ReaperClient | undefined;
@@ -74,15 +74,6 @@ export class NativeServer {
     await this.#ended;
     clearTimeout(timer);
   }
-}
-
-/** A port of 127.0.0.1 that nobody listened on a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** Another process may take a free port before the server does; then the next is tried. */

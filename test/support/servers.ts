@@ -4,7 +4,8 @@
  * own, or the streams of its own cluster there. Whatever was started ends with the test process, even when that is killed.
  */
 
-export { freePort, temporaryDirectory } from './native-server.ts';
+export { freePort } from './free-port.ts';
+export { temporaryDirectory } from './native-server.ts';
 export { startNats, type TestNats } from './nats.ts';
 export { startPostgres, type TestPostgres } from './postgres.ts';
 export { REDIS_MISSING, startRedis } from './redis.ts';
