@@ -69,7 +69,12 @@ export function registerPlace(program: Command): void {
     .option('--pins <file>', 'members that accounts chose for themselves')
     .option('--seed <n>', 'same input and seed, same output', wholeNumber(0, 4294967295), 1)
     .addOption(engineOption())
-    .option('--threads <n>', 'most threads to use; the result does not depend on it', wholeNumber(1, 256), 1)
+    .option(
+      '--threads <n>',
+      'most threads to use; the engine uses one so far, and the result will not depend on it',
+      wholeNumber(1, 256),
+      1,
+    )
     .addOption(
       new Option('--effort <e>', 'how long to search').choices(['quick', 'normal', 'long']).default('normal'),
     )
