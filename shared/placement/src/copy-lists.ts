@@ -32,7 +32,7 @@ export function membersOf(lists: CopyLists, account: number): number[] {
 }
 
 /**
- * Forms groups: accounts with the same ordered list, the same number of write copies and the same pinned flag share
+ * Forms groups: accounts with the same ordered list, the same number of write copies and the same marks share
  * one. Groups are numbered by accounts descending, then by list, except that a group with the list of an earlier
  * placement keeps its number where `previous` is given, so that deltas stay small.
  */
@@ -40,6 +40,7 @@ export function formGroups(
   lists: CopyLists,
   isPinned: (account: number) => boolean,
   isHub: (account: number) => boolean,
+  isHashed: (account: number) => boolean,
 ): { groupOf: Uint32Array; groups: PlacedGroup[] } {
   const groupOf = new Uint32Array(lists.accounts).fill(noGroup);
   const numberOf = new Map<string, number>();
@@ -50,12 +51,15 @@ export function formGroups(
     const extra = lists.reads.get(account)?.length ?? 0;
     const pinned = isPinned(account);
     const hub = extra > 0 || isHub(account);
-    const key = `${members.join()}/${members.length - extra}${pinned ? 'p' : ''}${hub ? 'h' : ''}`;
+    const hashed = isHashed(account);
+    const marks = `${pinned ? 'p' : ''}${hub ? 'h' : ''}${hashed ? '#' : ''}`;
+    const key = `${members.join()}/${members.length - extra}${marks}`;
     let group = numberOf.get(key);
     if (group === undefined) {
       group = groups.length;
       numberOf.set(key, group);
-      groups.push({ members, copies: members.length - extra, hub, pinned, accounts: 0 });
+      const copies = members.length - extra;
+      groups.push({ members, copies, hub, pinned, ...(hashed && { hashed }), accounts: 0 });
     }
     groupOf[account] = group;
     groups[group].accounts++;

@@ -20,7 +20,7 @@ export function fixHubs(
   const limit = Math.max(1, Math.floor(state.accounts / hubsOneIn));
   const hubs: number[] = [];
   for (const account of byPopularity(state)) {
-    if (hubs.length === limit || state.popularity(account) * 1000 < state.readers.length * hubShare) break;
+    if (hubs.length === limit || state.following(account) * 1000 < state.totalWeight * hubShare) break;
     if (state.popularity(account) > 0 && state.fixed[account] === 0) hubs.push(account);
   }
   const order = [...usable].sort((a, b) => capacity(b) - capacity(a) || a - b);

@@ -8,6 +8,8 @@ export interface OrderInput {
   communityOf: Uint32Array;
   /** pinned copies at the front of an account's row keep their place */
   fixed: Uint8Array;
+  /** accounts outside the search, which keep their order and count for nobody */
+  isHashed: (account: number) => boolean;
   /** order before: it is seniority, and survives */
   previous: CopyLists | undefined;
   usable: readonly number[];
@@ -25,9 +27,11 @@ export function orderCopies(input: OrderInput): void {
   const { copies, writes } = lists;
   const masters = new Float64Array(shares.length);
   const bySet = new Map<string, number[]>();
+  let accounts = 0;
   for (let account = 0; account < lists.accounts; account++) {
     const start = account * copies;
-    if (writes[start] === noMember) continue;
+    if (writes[start] === noMember || input.isHashed(account)) continue;
+    accounts++;
     if (previous && previous.writes[start] !== noMember)
       keepSeniority(lists, previous, account, fixed[account]);
     else if (fixed[account] === 0) {
@@ -42,7 +46,7 @@ export function orderCopies(input: OrderInput): void {
     }
     masters[writes[start]]++;
   }
-  const pieceSize = Math.max(1, Math.ceil(lists.accounts / (usable.length * cutsPerMember)));
+  const pieceSize = Math.max(1, Math.ceil(accounts / (usable.length * cutsPerMember)));
   const pieces: number[][] = [];
   for (const set of bySet.values()) {
     set.sort((a, b) => communityOf[a] - communityOf[b] || a - b);

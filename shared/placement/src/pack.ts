@@ -6,6 +6,8 @@ export interface PackInput {
   graph: FollowGraph;
   followers: FollowGraph;
   lists: CopyLists;
+  /** accounts that the search places; the others pull nobody */
+  counts: (account: number) => boolean;
   usable: readonly number[];
   /** most copies a member may hold */
   caps: Float64Array;
@@ -47,6 +49,7 @@ function affinityOf(input: PackInput, part: Uint32Array): Float64Array {
   for (const rows of [input.graph, input.followers]) {
     for (const account of part) {
       for (let i = rows.offsets[account]; i < rows.offsets[account + 1]; i++) {
+        if (!input.counts(rows.targets[i])) continue;
         const at = rows.targets[i] * lists.copies;
         for (let copy = 0; copy < lists.copies; copy++) {
           const member = lists.writes[at + copy];

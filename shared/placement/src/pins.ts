@@ -1,4 +1,5 @@
 import { type CopyLists, noMember } from './copy-lists.ts';
+import { isAdmitted } from './hashed.ts';
 import type { PlacementProblem, Shortfall } from './problem.ts';
 
 /** Share of a member's copies that pins may claim, in thousandths; pins past it are soft. */
@@ -7,7 +8,7 @@ const pinQuota = 750;
 /**
  * Puts the members that accounts named first in their rows, in the order named.
  * A pin is hard while the member has quota left; it is soft, and counted, when its quota is used up, when the member is
- * not usable or denies the account, and past `copies` names.
+ * not usable or denies the account, past `copies` names, and where the account is not admitted.
  * @returns how many hard pins stand at the front of each account's row
  */
 export function applyPins(
@@ -26,6 +27,10 @@ export function applyPins(
   for (const account of accounts) {
     if (account >= lists.accounts) continue;
     const named = problem.pins.get(account) ?? [];
+    if (!isAdmitted(problem, account)) {
+      soft++;
+      continue;
+    }
     const hard: number[] = [];
     for (const member of named) {
       if (hard.length === lists.copies || hard.includes(member)) continue;
@@ -41,7 +46,7 @@ export function applyPins(
     putFirst(lists, account, hard);
   }
   if (soft > 0) {
-    const detail = `${soft} pinned accounts name members that are unusable, deny them, or are past their quota of pins`;
+    const detail = `${soft} pinned accounts are not admitted, or name members that are unusable, deny them, or are past their quota of pins`;
     shortfalls.push({ constraint: 'pins', accounts: soft, detail });
   }
   return fixed;

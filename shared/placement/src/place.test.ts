@@ -5,7 +5,9 @@ import fc from 'fast-check';
 import { evaluate } from './evaluate.ts';
 import { moved } from './moved.ts';
 import { place } from './place.ts';
+import { planRelays } from './plan.ts';
 import { InfeasiblePlacementError, InvalidProblemError, type PlacementProblem } from './problem.ts';
+import { placeSlots, SLOTS } from './slots.ts';
 
 /** A random graph with communities of 20 accounts and a few hubs. */
 function problem(accounts: number, members: number, seed: number, more: Partial<PlacementProblem> = {}) {
@@ -184,4 +186,78 @@ test('graphs at the edge: empty, one account, star, clique', () => {
     assert.ok([...placement.groupOf].every((group) => group < placement.groups.length));
     assert.ok(evaluate(graph, placement, members).fanout >= 0);
   }
+});
+
+test('accounts that are not admitted live in their slot, read nothing and take nobody’s share', () => {
+  const p = problem(600, 7, 8, { extraCopies: 0 });
+  const alone = place(p);
+  // A ring of as many again: each follows five of the ring and the first account.
+  const sources: number[] = [];
+  const targets: number[] = [];
+  for (let account = 0; account < 600; account++) {
+    for (let i = p.graph.offsets[account]; i < p.graph.offsets[account + 1]; i++) {
+      sources.push(account);
+      targets.push(p.graph.targets[i]);
+    }
+  }
+  for (let fake = 600; fake < 1200; fake++) {
+    for (let i = 1; i <= 5; i++) {
+      sources.push(fake);
+      targets.push(600 + ((fake + i) % 600));
+    }
+    sources.push(fake);
+    targets.push(0);
+  }
+  const graph = buildGraph(1200, Uint32Array.from(sources), Uint32Array.from(targets));
+  const communityOf = new Uint32Array(1200).fill(p.communityOf.length);
+  communityOf.set(p.communityOf);
+  const admitted = Uint8Array.from({ length: 1200 }, (_, account) => (account < 600 ? 1 : 0));
+  const slots = Uint16Array.from({ length: 1200 }, (_, account) => (account * 31) % SLOTS);
+  const placement = place({ ...p, graph, communityOf, admitted, slots });
+  const rows = placeSlots(p.members, 3);
+  for (let account = 600; account < 1200; account++) {
+    const group = placement.groups[placement.groupOf[account]];
+    assert.equal(group.hashed, true);
+    assert.deepEqual(group.members, rows[slots[account]].members);
+  }
+  for (let account = 0; account < 600; account++) {
+    const group = placement.groups[placement.groupOf[account]];
+    assert.equal(group.hashed, undefined);
+    assert.deepEqual(group.members, alone.groups[alone.groupOf[account]].members);
+  }
+  assert.throws(() => place({ ...p, admitted: admitted.subarray(0, 5) }), /admitted has 5 entries for 600/);
+});
+
+test('readers count by their weight, and weight 0 is no reader', () => {
+  const p = problem(600, 6, 9, { extraCopies: 0 });
+  assert.deepEqual(place({ ...p, readerWeights: new Uint16Array(600).fill(1) }), place(p));
+  // Half of the readers weigh 200 times as much: they come out better than under equal weights.
+  const heavy = (account: number) => account % 40 < 20;
+  const weighed = place({
+    ...p,
+    readerWeights: Uint16Array.from({ length: 600 }, (_, account) => (heavy(account) ? 200 : 1)),
+  });
+  const only = place({
+    ...p,
+    readerWeights: Uint16Array.from({ length: 600 }, (_, account) => (heavy(account) ? 1 : 0)),
+  });
+  const fanoutOfHeavy = (placement: ReturnType<typeof place>) => {
+    let opened = 0;
+    let readers = 0;
+    for (let account = 0; account < 600; account++) {
+      const from = p.graph.offsets[account];
+      const to = p.graph.offsets[account + 1];
+      if (!heavy(account) || to - from < 5) continue;
+      readers++;
+      const rows = [...p.graph.targets.subarray(from, to)].map(
+        (followee) => placement.groups[placement.groupOf[followee]].members,
+      );
+      opened += planRelays({ keys: rows.length, holders: (key) => rows[key] }).relays.length;
+    }
+    return opened / readers;
+  };
+  const equal = fanoutOfHeavy(place(p));
+  assert.ok(fanoutOfHeavy(weighed) < equal, `${fanoutOfHeavy(weighed)} against ${equal}`);
+  assert.ok(fanoutOfHeavy(only) < equal, `${fanoutOfHeavy(only)} against ${equal}`);
+  assert.throws(() => place({ ...p, readerWeights: new Array(600).fill(-1) }), /readerWeights of account 0/);
 });

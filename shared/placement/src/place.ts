@@ -8,6 +8,7 @@ import {
   membersOf,
   noMember,
 } from './copy-lists.ts';
+import { countAdmitted, isAdmitted, placeHashed } from './hashed.ts';
 import { fixHubs } from './hubs.ts';
 import { orderCopies } from './order.ts';
 import { type PackInput, packPart } from './pack.ts';
@@ -49,21 +50,24 @@ export function place(problem: PlacementProblem, onProgress: PlaceProgress = () 
   const usable = usableMembers(problem);
   const { graph, members, copies } = problem;
   const accounts = graph.nodes;
+  const admitted = countAdmitted(problem);
+  const isHashed = (account: number): boolean => !isAdmitted(problem, account);
   const shortfalls: Shortfall[] = [];
   const adaptive = problem.hubs === 'adaptive' && usable.length > copies;
   const extraBudget = adaptive
-    ? Math.floor((accounts * copies * Math.round(problem.extraCopies * 1e6)) / 1e6)
+    ? Math.floor((admitted * copies * Math.round(problem.extraCopies * 1e6)) / 1e6)
     : 0;
-  const writeShares = fairShares(members, usable, accounts * copies, accounts);
-  const shares = fairShares(members, usable, accounts * copies + extraBudget, accounts);
+  const writeShares = fairShares(members, usable, admitted * copies, admitted);
+  const shares = fairShares(members, usable, admitted * copies + extraBudget, admitted);
   const denied = deniedMembers(problem, usable);
   const domains = failureDomains(problem, usable, shortfalls);
   const previous = problem.previous && previousLists(problem, usable, denied);
   const lists = previous ? copyOf(previous) : emptyLists(accounts, copies);
   const fixed = applyPins(problem, lists, usable, writeShares, shortfalls);
+  placeHashed(problem, lists);
 
   const limits: SearchLimits = {
-    caps: copyCaps(shares, copyLimit, accounts),
+    caps: copyCaps(shares, copyLimit, admitted),
     connectionCapacity: capacities(problem, 'connections'),
     readCapacity: capacities(problem, 'reads'),
     loadLimit: (extraBudget > 0 ? loadLimit.adaptive : loadLimit.balanced) * loadMargin,
@@ -74,7 +78,7 @@ export function place(problem: PlacementProblem, onProgress: PlaceProgress = () 
     extraBudget,
   };
   if (!previous)
-    packAll(problem, lists, usable, copyCaps(writeShares, copyLimit, accounts), limits, onProgress);
+    packAll(problem, lists, usable, copyCaps(writeShares, copyLimit, admitted), limits, onProgress);
   const state = stateOf(problem, lists, fixed, limits);
   const hubs =
     problem.hubs === 'adaptive' || usable.length <= copies
@@ -83,7 +87,7 @@ export function place(problem: PlacementProblem, onProgress: PlaceProgress = () 
   const options = {
     effort: problem.effort ?? 'normal',
     seed: problem.seed,
-    setsMax: setsMax(accounts),
+    setsMax: setsMax(admitted),
     onProgress,
   };
   if (previous) {
@@ -100,9 +104,9 @@ export function place(problem: PlacementProblem, onProgress: PlaceProgress = () 
     rebalance(state, shares);
     if (usable.length > copies) {
       const must = changedSince(state, before);
-      searchWarm(state, before, must + Math.floor((accounts * changesPermille) / 1000), options);
+      searchWarm(state, before, must + Math.floor((admitted * changesPermille) / 1000), options);
     }
-  } else if (usable.length > copies && accounts > 0) {
+  } else if (usable.length > copies && admitted > 0) {
     searchCold(state, options);
   }
   writeBack(state, lists);
@@ -112,6 +116,7 @@ export function place(problem: PlacementProblem, onProgress: PlaceProgress = () 
     lists,
     communityOf: problem.communityOf,
     fixed: state.fixed,
+    isHashed,
     previous,
     usable,
     shares: writeShares,
@@ -121,6 +126,7 @@ export function place(problem: PlacementProblem, onProgress: PlaceProgress = () 
     lists,
     (account) => fixed[account] > 0,
     (account) => hubSet.has(account),
+    isHashed,
   );
   onProgress('group', formed.groups.length, formed.groups.length);
   return { ...formed, shortfalls };
@@ -215,14 +221,17 @@ function packAll(
     graph: problem.graph,
     followers: reverseGraph(problem.graph),
     lists,
+    counts: (account) => isAdmitted(problem, account),
     usable,
     caps,
     held: new Float64Array(problem.members.length),
     masters: new Float64Array(problem.members.length),
     limits,
   };
-  for (const member of lists.writes) if (member !== noMember) input.held[member]++;
-  const partSize = Math.max(1, Math.ceil(lists.accounts / (usable.length * partsPerMember)));
+  for (let account = 0; account < lists.accounts; account++) {
+    if (isAdmitted(problem, account)) for (const member of membersOf(lists, account)) input.held[member]++;
+  }
+  const partSize = Math.max(1, Math.ceil(countAdmitted(problem) / (usable.length * partsPerMember)));
   const parts = communityParts(problem.communityOf, partSize);
   parts.sort((a, b) => b.length - a.length || a[0] - b[0]);
   parts.forEach((part, done) => {
@@ -238,16 +247,22 @@ function stateOf(
   fixed: Uint8Array,
   limits: SearchLimits,
 ): SearchState {
-  const state = new SearchState(problem.graph, problem.members.length, lists.copies, limits);
+  const weightOf = (account: number): number =>
+    isAdmitted(problem, account) ? (problem.readerWeights?.[account] ?? 1) : 0;
+  const state = new SearchState(problem.graph, problem.members.length, lists.copies, limits, weightOf);
   let extra = 0;
   for (let account = 0; account < lists.accounts; account++) {
     const row = membersOf(lists, account);
+    if (!isAdmitted(problem, account)) state.hashed[account] = 1;
     for (let i = 0; i < row.length && i < state.width; i++) {
       if (i >= lists.copies && ++extra > limits.extraBudget) break;
       state.push(account, row[i]);
     }
   }
   state.fixed.set(fixed);
+  for (let account = 0; account < lists.accounts; account++) {
+    if (state.hashed[account] === 1) state.fixed[account] = state.sizes[account];
+  }
   return state;
 }
 

@@ -35,6 +35,18 @@ export interface PlacementProblem {
   /** warm start */
   previous?: PreviousPlacement;
   seed: number;
+  /**
+   * What each account counts as a reader: whole numbers from 0 (not a reader) to 65,535; 1 each by default. Fanout is the
+   * weighted mean, and connections and reads are weighted.
+   */
+  readerWeights?: ArrayLike<number>;
+  /**
+   * 1 for accounts that the search places. The others do not read, count in nobody's share and stand where their slot
+   * does; their groups are marked `hashed`. All are admitted by default.
+   */
+  admitted?: ArrayLike<number>;
+  /** slot of each account; by the account's number by default. Read only for accounts that are not admitted */
+  slots?: ArrayLike<number>;
   /** how long to search; `normal` by default */
   effort?: Effort;
   /** accept accounts that too few members allow (they are reported) instead of throwing */
@@ -58,6 +70,8 @@ export interface PlacedGroup {
   /** has read copies, or holds an account that hub policy placed */
   hub: boolean;
   pinned: boolean;
+  /** its accounts were not admitted: they live in a slot, and no table lists them */
+  hashed?: true;
   accounts: number;
 }
 
@@ -99,6 +113,7 @@ export class InvalidProblemError extends Error {
 }
 
 export const membersMax = 65535;
+export const readerWeightMax = 65535;
 
 /**
  * Checks a problem before any work.
@@ -118,6 +133,9 @@ export function usableMembers(problem: PlacementProblem): number[] {
       `communityOf has ${problem.communityOf.length} entries for ${graph.nodes} accounts`,
     );
   }
+  requireNumbers('readerWeights', problem.readerWeights, graph.nodes, readerWeightMax);
+  requireNumbers('admitted', problem.admitted, graph.nodes, 1);
+  requireNumbers('slots', problem.slots, graph.nodes, 65535);
   const seen = new Set<string>();
   for (const member of members) {
     if (seen.has(member.id)) throw new InvalidProblemError(`two members have the id ${member.id}`);
@@ -144,4 +162,22 @@ export function usableMembers(problem: PlacementProblem): number[] {
     );
   }
   return usable;
+}
+
+function requireNumbers(
+  name: string,
+  values: ArrayLike<number> | undefined,
+  length: number,
+  most: number,
+): void {
+  if (!values) return;
+  if (values.length !== length) {
+    throw new InvalidProblemError(`${name} has ${values.length} entries for ${length} accounts`);
+  }
+  for (let i = 0; i < length; i++) {
+    if (Number.isInteger(values[i]) && values[i] >= 0 && values[i] <= most) continue;
+    throw new InvalidProblemError(
+      `${name} of account ${i} is ${values[i]}, not a whole number in 0..${most}`,
+    );
+  }
 }

@@ -11,7 +11,7 @@ const weights = weightTable(700);
  */
 export function restrictSets(state: SearchState, setsMax: number): Set<string> | undefined {
   const { k, copies, width, lists, sizes, fixed, held, limits } = state;
-  const { followerStarts, followerReaders, counts, open, words, connections, readers } = state;
+  const { followerStarts, followerReaders, counts, open, words, connections, weights: readerWeight } = state;
   const setOf = new Int32Array(state.accounts).fill(-1);
   const numbers = new Map<string, number>();
   const sets: Uint16Array[] = [];
@@ -46,7 +46,7 @@ export function restrictSets(state: SearchState, setsMax: number): Set<string> |
   const overload = new Float64Array(k);
   state.overloads(overload);
   for (let member = 0; member < k; member++) {
-    const share = readers.length > 0 ? connections[member] / readers.length : 0;
+    const share = state.totalWeight > 0 ? connections[member] / state.totalWeight : 0;
     price[member] = Math.floor(share * 4096 * Math.min(2, overload[member]));
   }
   for (const account of byPopularity(state)) {
@@ -54,8 +54,9 @@ export function restrictSets(state: SearchState, setsMax: number): Set<string> |
     if (old < 0 || isKept[old] === 1) continue;
     const first = followerStarts[account];
     const followers = followerStarts[account + 1] - first;
+    const following = state.following(account);
     for (let member = 0; member < k; member++) {
-      gain[member] = followers > 0 ? -price[member] * followers : -held[member] / limits.caps[member];
+      gain[member] = followers > 0 ? -price[member] * following : -held[member] / limits.caps[member];
     }
     for (let i = first; i < first + followers; i++) {
       const reader = followerReaders[i];
@@ -65,7 +66,7 @@ export function restrictSets(state: SearchState, setsMax: number): Set<string> |
           const bit = 31 - Math.clz32(bits);
           bits &= ~(1 << bit);
           const member = (word << 5) + bit;
-          gain[member] += weights[Math.min(255, counts[reader * k + member])];
+          gain[member] += readerWeight[reader] * weights[Math.min(255, counts[reader * k + member])];
         }
       }
     }

@@ -48,7 +48,9 @@ export function localSearch(state: SearchState, options: LocalOptions): number {
   if (readers.length === 0 || k <= copies) return 0;
   const next = seededUint32(options.seed);
   const random = (below: number): number => Math.floor((next() / 4294967296) * below);
-  const cheap = byPopularity(state).filter((account) => state.popularity(account) <= cheapFollowers);
+  const cheap = byPopularity(state).filter(
+    (account) => state.popularity(account) <= cheapFollowers && state.hashed[account] === 0,
+  );
   const energy = new Energy(state);
   const gain = new Float64Array(k);
   const overload = new Float64Array(k);
@@ -94,14 +96,14 @@ export function localSearch(state: SearchState, options: LocalOptions): number {
       const reader = touched[i];
       work += k + graph.offsets[readers[reader] + 1] - graph.offsets[readers[reader]];
       state.cover(reader);
-      energy.exchange(savedCounts, i * k, counts, reader * k);
+      energy.exchange(reader, savedCounts, i * k, counts, reader * k);
     }
     if (energy.settle(gainMin)) return true;
     lists[at] = from;
     if (other >= 0) lists[swapAt] = to;
     for (let i = 0; i < touchedSize; i++) {
       const row = touched[i] * k;
-      energy.exchange(counts, row, savedCounts, i * k);
+      energy.exchange(touched[i], counts, row, savedCounts, i * k);
       for (let member = 0; member < k; member++) counts[row + member] = savedCounts[i * k + member];
       for (let word = 0; word < words; word++) open[touched[i] * words + word] = savedOpen[i * words + word];
     }
@@ -149,6 +151,7 @@ export function localSearch(state: SearchState, options: LocalOptions): number {
     const end = start + sizes[account];
     const first = followerStarts[account];
     const followers = followerStarts[account + 1] - first;
+    const following = state.following(account);
     gain.fill(0);
     for (let i = first; i < first + followers; i++) {
       const reader = followerReaders[i];
@@ -164,7 +167,7 @@ export function localSearch(state: SearchState, options: LocalOptions): number {
           const bit = 31 - Math.clz32(bits);
           bits &= ~(1 << bit);
           const member = (word << 5) + bit;
-          gain[member] += miss * weights[Math.min(255, counts[row + member])];
+          gain[member] += miss * state.weights[reader] * weights[Math.min(255, counts[row + member])];
         }
       }
     }
@@ -175,8 +178,8 @@ export function localSearch(state: SearchState, options: LocalOptions): number {
       if (limits.caps[member] === 0 || state.holds(account, member)) continue;
       if (!state.allows(account, member, at - start) || gain[member] === 0) continue;
       const noise = 0.7 + (0.6 * next()) / 4294967296;
-      const share = connections[member] / readers.length + (overload[member] > 1 ? overload[member] : 0);
-      const score = gain[member] * noise - 0.3 * share * followers * 16777216;
+      const share = connections[member] / state.totalWeight + (overload[member] > 1 ? overload[member] : 0);
+      const score = gain[member] * noise - 0.3 * share * following * 16777216;
       if (score > bestScore && isKnownSet(account, at, member)) {
         bestScore = score;
         best = member;
@@ -291,28 +294,31 @@ class Energy {
   constructor(state: SearchState) {
     this.#state = state;
     for (let i = 0; i < state.counts.length; i++) {
-      if (state.counts[i] > 0) this.closing += 4096 - weights[Math.min(255, state.counts[i])];
+      if (state.counts[i] === 0) continue;
+      const weight = state.weights[Math.floor(i / state.k)];
+      this.closing += weight * (4096 - weights[Math.min(255, state.counts[i])]);
     }
-    this.scale = state.opened / state.readers.length;
+    this.scale = state.opened / state.totalWeight;
     this.#value = this.#compute();
   }
 
   /** Replaces one reader's row by another in the loads. */
-  exchange(before: Uint16Array, at: number, after: Uint16Array, row: number): void {
+  exchange(reader: number, before: Uint16Array, at: number, after: Uint16Array, row: number): void {
     const state = this.#state;
+    const weight = state.weights[reader];
     for (let member = 0; member < state.k; member++) {
       const was = before[at + member];
       const is = after[row + member];
       if (was === is) continue;
-      state.reads[member] += is - was;
-      if (was > 0) this.closing -= 4096 - weights[was < 255 ? was : 255];
-      if (is > 0) this.closing += 4096 - weights[is < 255 ? is : 255];
+      state.reads[member] += weight * (is - was);
+      if (was > 0) this.closing -= weight * (4096 - weights[was < 255 ? was : 255]);
+      if (is > 0) this.closing += weight * (4096 - weights[is < 255 ? is : 255]);
       if (was === 0) {
-        state.connections[member]++;
-        state.opened++;
+        state.connections[member] += weight;
+        state.opened += weight;
       } else if (is === 0) {
-        state.connections[member]--;
-        state.opened--;
+        state.connections[member] -= weight;
+        state.opened -= weight;
       }
     }
   }
@@ -326,7 +332,7 @@ class Energy {
   }
 
   #compute(): number {
-    const { k, limits, connections, reads, readers, opened } = this.#state;
+    const { k, limits, connections, reads, totalWeight, opened } = this.#state;
     const { connectionCapacity, readCapacity, caps } = limits;
     let connectionMean = 0;
     let readMean = 0;
@@ -353,6 +359,6 @@ class Energy {
       if (lack > 0) penalty += lackWeight * lack * lack;
     }
     this.worst = worst;
-    return (opened + (closingWeight * this.closing) / 4096) / readers.length + penalty * this.scale;
+    return (opened + (closingWeight * this.closing) / 4096) / totalWeight + penalty * this.scale;
   }
 }

@@ -58,7 +58,7 @@ const pressureMax = 3;
  */
 export function pricedSearch(state: SearchState, options: PricedOptions): number {
   const { k, accounts, copies, width, lists, sizes, fixed, followerStarts, held, limits } = state;
-  const { followerReaders, counts, open, words, reads } = state;
+  const { followerReaders, counts, open, words, reads, weights } = state;
   const { variant, rounds } = options;
   const weight = weightTable(variant.q);
   const next = seededUint32(options.seed);
@@ -80,7 +80,7 @@ export function pricedSearch(state: SearchState, options: PricedOptions): number
       const over = Math.min(variant.overloadMax / 1000, overload[member] / relax);
       let factor = 1;
       for (let i = 0; i < variant.power; i++) factor *= over;
-      const share = state.readers.length > 0 ? state.connections[member] / state.readers.length : 0;
+      const share = state.totalWeight > 0 ? state.connections[member] / state.totalWeight : 0;
       price[member] = Math.floor((share * factor * pressure[member] * variant.base * one) / 1000);
     }
   };
@@ -107,7 +107,7 @@ export function pricedSearch(state: SearchState, options: PricedOptions): number
       const reader = followerReaders[i];
       const member = readAt(reader * k, start, end);
       if (member < 0) continue;
-      reads[member]--;
+      reads[member] -= weights[reader];
       if (--counts[reader * k + member] === 0) open[reader * words + (member >>> 5)] &= ~(1 << (member & 31));
     }
     sizes[account] = fixed[account];
@@ -118,9 +118,9 @@ export function pricedSearch(state: SearchState, options: PricedOptions): number
   const sumGains = (first: number, followers: number): void => {
     gain.fill(0);
     for (let i = 0; i < followers; i++) {
-      const miss = missed[i];
-      if (miss < 8) continue;
+      if (missed[i] < 8) continue;
       const reader = followerReaders[first + i];
+      const miss = missed[i] * weights[reader];
       const row = reader * k;
       for (let word = 0; word < words; word++) {
         let bits = open[reader * words + word];
@@ -138,9 +138,10 @@ export function pricedSearch(state: SearchState, options: PricedOptions): number
   const missAfter = (first: number, followers: number, member: number): number => {
     let sum = 0;
     for (let i = 0; i < followers; i++) {
-      const count = counts[followerReaders[first + i] * k + member];
+      const reader = followerReaders[first + i];
+      const count = counts[reader * k + member];
       missed[i] = (missed[i] * (one - weight[count < 255 ? count : 255])) >> 12;
-      sum += missed[i];
+      sum += missed[i] * weights[reader];
     }
     return sum;
   };
@@ -151,7 +152,7 @@ export function pricedSearch(state: SearchState, options: PricedOptions): number
     const followers = followerStarts[account + 1] - first;
     const start = account * width;
     missed.fill(one, 0, followers);
-    let sum = followers * one;
+    let sum = state.following(account) * one;
     for (let j = start; j < start + sizes[account]; j++) {
       used[lists[j]] = 1;
       if (followers > 0) sum = missAfter(first, followers, lists[j]);
@@ -185,11 +186,11 @@ export function pricedSearch(state: SearchState, options: PricedOptions): number
     const end = start + sizes[account];
     for (let j = start; j < end; j++) used[lists[j]] = 0;
     for (let i = 0; i < followers; i++) {
-      const row = followerReaders[first + i] * k;
-      const member = readAt(row, start, end);
+      const reader = followerReaders[first + i];
+      const member = readAt(reader * k, start, end);
       if (member < 0) continue;
-      reads[member]++;
-      counts[row + member]++;
+      reads[member] += weights[reader];
+      counts[reader * k + member]++;
     }
   };
 
@@ -208,7 +209,7 @@ export function pricedSearch(state: SearchState, options: PricedOptions): number
     const relax = (variant.relaxed + (1000 - variant.relaxed) * progress) / 1000;
     let size = 0;
     for (const account of order) {
-      if (fixed[account] >= width) continue;
+      if (fixed[account] >= width || state.hashed[account] === 1) continue;
       const anew = next() < (state.popularity(account) <= cheapFollowers ? shareCheap : share);
       if (anew) taken[size++] = account;
     }
@@ -247,7 +248,7 @@ export function pricedSearch(state: SearchState, options: PricedOptions): number
 
 /** Mean fanout, times one and `cost` thousandths of how far the worst connections or reads lie above their limit. */
 export function penalised(state: SearchState, scratch: Float64Array, cost: number): number {
-  const readers = Math.max(1, state.readers.length);
+  const readers = Math.max(1, state.totalWeight);
   const worst = state.overloads(scratch);
   return (state.opened / readers) * (1 + (Math.max(0, worst - 1) * cost) / 1000);
 }

@@ -148,7 +148,8 @@ export function searchWarm(
 
 /** Caps are made for the whole budget of read copies; where less was spent, they shrink with it. */
 function tightenCaps(state: SearchState): void {
-  const planned = state.accounts * state.copies + state.limits.extraBudget;
+  const hashed = state.hashed.reduce((sum, is) => sum + is, 0);
+  const planned = (state.accounts - hashed) * state.copies + state.limits.extraBudget;
   const present = state.held.reduce((sum, copies) => sum + copies, 0);
   const { caps } = state.limits;
   for (let member = 0; member < state.k; member++) {

@@ -44,11 +44,16 @@ export class SearchState {
   readonly lists: Uint16Array;
   readonly sizes: Uint8Array;
   readonly fixed: Uint8Array;
+  /** 1 for accounts whose row stands outside the search and counts in no member's `held` */
+  readonly hashed: Uint8Array;
   /** copies held by each member */
   readonly held: Float64Array;
 
   /** accounts that read, ascending; "reader" below means an index into this */
   readonly readers: Uint32Array;
+  /** what each reader counts, and all together */
+  readonly weights: Uint16Array;
+  readonly totalWeight: number;
   /** readers that follow each account, in compressed rows */
   readonly followerStarts: Uint32Array;
   readonly followerReaders: Uint32Array;
@@ -58,10 +63,10 @@ export class SearchState {
   /** readers × words: members open */
   readonly open: Int32Array;
   readonly words: number;
-  /** readers that open each member, and (reader, followee) pairs read from it */
+  /** readers that open each member, and (reader, followee) pairs read from it, weighted */
   readonly connections: Float64Array;
   readonly reads: Float64Array;
-  /** members opened, over all readers */
+  /** members opened, over all readers, weighted */
   opened = 0;
 
   readonly #gain: Int32Array;
@@ -69,7 +74,14 @@ export class SearchState {
   /** bit sets of the members that hold each pending followee */
   readonly #holders: Int32Array;
 
-  constructor(graph: FollowGraph, k: number, copies: number, limits: SearchLimits) {
+  /** @param weightOf what each account counts as a reader; 1 each by default, and 0 is no reader */
+  constructor(
+    graph: FollowGraph,
+    k: number,
+    copies: number,
+    limits: SearchLimits,
+    weightOf?: (account: number) => number,
+  ) {
     this.graph = graph;
     this.accounts = graph.nodes;
     this.k = k;
@@ -80,22 +92,28 @@ export class SearchState {
     this.lists = new Uint16Array(this.accounts * this.width);
     this.sizes = new Uint8Array(this.accounts);
     this.fixed = new Uint8Array(this.accounts);
+    this.hashed = new Uint8Array(this.accounts);
     this.held = new Float64Array(k);
     let count = 0;
     let degreeMax = 0;
     for (let account = 0; account < this.accounts; account++) {
       const degree = graph.offsets[account + 1] - graph.offsets[account];
-      if (degree < followeesMin) continue;
+      if (degree < followeesMin || weightOf?.(account) === 0) continue;
       count++;
       if (degree > degreeMax) degreeMax = degree;
     }
     this.readers = new Uint32Array(count);
+    this.weights = new Uint16Array(count);
+    let totalWeight = 0;
     this.followerStarts = new Uint32Array(this.accounts + 1);
     let reader = 0;
     for (let account = 0; account < this.accounts; account++) {
       const from = graph.offsets[account];
       const to = graph.offsets[account + 1];
-      if (to - from < followeesMin) continue;
+      const weight = weightOf ? weightOf(account) : 1;
+      if (to - from < followeesMin || weight === 0) continue;
+      totalWeight += weight;
+      this.weights[reader] = weight;
       this.readers[reader++] = account;
       for (let i = from; i < to; i++) this.followerStarts[graph.targets[i] + 1]++;
     }
@@ -110,6 +128,7 @@ export class SearchState {
         this.followerReaders[cursor[graph.targets[i]]++] = reader;
       }
     }
+    this.totalWeight = totalWeight;
     this.counts = new Uint16Array(count * k);
     this.open = new Int32Array(count * this.words);
     this.connections = new Float64Array(k);
@@ -124,6 +143,15 @@ export class SearchState {
     return this.followerStarts[account + 1] - this.followerStarts[account];
   }
 
+  /** What the readers that follow an account count together. */
+  following(account: number): number {
+    let sum = 0;
+    for (let i = this.followerStarts[account]; i < this.followerStarts[account + 1]; i++) {
+      sum += this.weights[this.followerReaders[i]];
+    }
+    return sum;
+  }
+
   holds(account: number, member: number): boolean {
     const start = account * this.width;
     for (let i = start; i < start + this.sizes[account]; i++) if (this.lists[i] === member) return true;
@@ -133,7 +161,7 @@ export class SearchState {
   /** Adds a copy at the end of an account's row. */
   push(account: number, member: number): void {
     this.lists[account * this.width + this.sizes[account]++] = member;
-    this.held[member]++;
+    if (this.hashed[account] === 0) this.held[member]++;
   }
 
   /** Rules other than caps: not denied, and a write copy in a domain of its own. `position` is the place it takes. */
@@ -155,13 +183,14 @@ export class SearchState {
     this.reads.fill(0);
     this.opened = 0;
     for (let reader = 0; reader < this.readers.length; reader++) {
-      this.opened += this.cover(reader);
+      const weight = this.weights[reader];
+      this.opened += weight * this.cover(reader);
       const row = reader * this.k;
       for (let member = 0; member < this.k; member++) {
         const count = this.counts[row + member];
         if (count === 0) continue;
-        this.connections[member]++;
-        this.reads[member] += count;
+        this.connections[member] += weight;
+        this.reads[member] += weight * count;
       }
     }
   }
@@ -266,6 +295,7 @@ export class SearchState {
   recount(): void {
     this.held.fill(0);
     for (let account = 0; account < this.accounts; account++) {
+      if (this.hashed[account] === 1) continue;
       const start = account * this.width;
       for (let i = start; i < start + this.sizes[account]; i++) this.held[this.lists[i]]++;
     }
