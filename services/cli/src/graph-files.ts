@@ -1,8 +1,8 @@
 import { createReadStream, createWriteStream, readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
-import { type BuiltGraph, buildGraph, EdgeListError, EdgeListParser } from '@covey/graph';
+import { createGunzip, createGzip } from 'node:zlib';
+import { type BuiltGraph, buildGraph, EdgeListError, EdgeListParser, type FollowGraph } from '@covey/graph';
 import {
   InfeasiblePlacementError,
   InvalidProblemError,
@@ -292,6 +292,49 @@ export async function writeLines(
   } catch (error) {
     throw new InputError(`${path}: cannot be written (${(error as Error).message})`, { cause: error });
   }
+}
+
+/** Writes a graph as an edge list of its account numbers, gzip where the name ends in `.gz`; `-` is standard output. */
+export async function writeEdges(path: string, graph: FollowGraph): Promise<void> {
+  const out = path === '-' ? process.stdout : createWriteStream(path);
+  const chunks = Readable.from(edgeBytes(graph), { objectMode: false });
+  try {
+    if (path.endsWith('.gz')) await pipeline(chunks, createGzip({ level: 4, chunkSize: 1 << 18 }), out);
+    else await pipeline(chunks, out, { end: path !== '-' });
+  } catch (error) {
+    throw new InputError(`${path}: cannot be written (${(error as Error).message})`, { cause: error });
+  }
+}
+
+/** The lines of an edge list in pieces of some 256 KiB, made without a string for each line. */
+function* edgeBytes({ nodes, offsets, targets }: FollowGraph): Generator<Uint8Array> {
+  const lineBytesMax = 22; // two numbers of ten digits, a space and a line feed
+  let piece = new Uint8Array(1 << 18);
+  let at = 0;
+  const digits = new Uint8Array(10);
+  const put = (value: number): void => {
+    let rest = value;
+    let length = 0;
+    do {
+      digits[length++] = 48 + (rest % 10);
+      rest = Math.floor(rest / 10);
+    } while (rest > 0);
+    while (length > 0) piece[at++] = digits[--length];
+  };
+  for (let node = 0; node < nodes; node++) {
+    for (let i = offsets[node]; i < offsets[node + 1]; i++) {
+      if (at > piece.length - lineBytesMax) {
+        yield piece.subarray(0, at);
+        piece = new Uint8Array(1 << 18);
+        at = 0;
+      }
+      put(node);
+      piece[at++] = 32;
+      put(targets[i]);
+      piece[at++] = 10;
+    }
+  }
+  yield piece.subarray(0, at);
 }
 
 function readText(path: string): string {

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { registerCommunities } from './commands/communities.ts';
 import { registerEpochs } from './commands/epochs.ts';
 import { registerEvaluate } from './commands/evaluate.ts';
+import { registerGenerate } from './commands/generate.ts';
 import { registerIngest } from './commands/ingest.ts';
 import { registerJobs } from './commands/jobs.ts';
 import { registerKeygen } from './commands/keygen.ts';
@@ -58,6 +59,7 @@ program.commandsGroup('Work on files:');
 registerPlace(program);
 registerEvaluate(program);
 registerCommunities(program);
+registerGenerate(program);
 
 try {
   await program.parseAsync();

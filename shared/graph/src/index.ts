@@ -16,6 +16,7 @@ export {
 export { GRAPH_SIZE_MAX, type GraphDelta, GraphDeltaError } from './delta.ts';
 export { applyDelta } from './delta-apply.ts';
 export { type EdgeList, EdgeListError, EdgeListParser, parseEdgeList } from './edge-list.ts';
+export { type GeneratedGraph, GenerateError, type GenerateOptions, generateFollows } from './generate.ts';
 export { type GroupGraph, groupGraph } from './group-graph.ts';
 export { modularity } from './modularity.ts';
 export { seededRng, seededUint32 } from './rng.ts';
