@@ -1,4 +1,5 @@
 import type { CurrentTable } from '@covey/nats';
+import { memberNumber } from '@covey/placement';
 import type { PlacementTable, TableGroup } from '@covey/table';
 import { type Holdings, holdingsOf } from './holdings.ts';
 
@@ -11,6 +12,7 @@ export class PlacementView {
   readonly #answers = new Map<number, string>();
   readonly #holders: (readonly number[] | undefined)[] = [];
   #holdings: Holdings[] | undefined;
+  #memberNumbers: Uint32Array | undefined;
 
   constructor(current: CurrentTable) {
     this.current = current;
@@ -65,6 +67,11 @@ export class PlacementView {
     const { members, move } = this.table.locate(key);
     const readsOld = move?.phase === 'write-both-read-old' || move?.phase === 'copy';
     return readsOld ? move!.from.members : members;
+  }
+
+  /** By member index, for the reader's rule. */
+  get memberNumbers(): Uint32Array {
+    return (this.#memberNumbers ??= Uint32Array.from(this.table.members, ({ id }) => memberNumber(id)));
   }
 
   /** What each member holds, by member index. */

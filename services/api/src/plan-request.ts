@@ -9,7 +9,12 @@ const COPIES_MAX = 255;
 const KEYS_A_TURN = 4_096;
 
 /** A plan that was asked for, checked. */
-export type PlanRequest = { maxRelays: number; copies: number } & ({ keys: unknown[] } | { follows: string });
+export type PlanRequest = {
+  maxRelays: number;
+  copies: number;
+  /** 64 hex digits. */
+  reader: string | undefined;
+} & ({ keys: unknown[] } | { follows: string });
 
 /**
  * Checks the body of a plan request by hand: a schema with a pattern for each of 1,000 items halves the speed.
@@ -22,10 +27,11 @@ export function readPlanRequest(body: unknown): PlanRequest {
       'bad-request',
       'Send a JSON object: {"pubkeys":["npub1…", …]} or {"follows":"npub1…"}.',
     );
-  const { pubkeys, follows, maxRelays, copies } = body as Record<string, unknown>;
+  const { pubkeys, follows, maxRelays, copies, reader } = body as Record<string, unknown>;
   const bounds = {
     maxRelays: wholeNumber('maxRelays', maxRelays, RELAYS_MAX, RELAYS_MAX),
     copies: wholeNumber('copies', copies, COPIES_MAX, 1),
+    reader: reader === undefined ? undefined : readReader(reader),
   };
   if ((pubkeys === undefined) === (follows === undefined))
     throw new ProblemError(
@@ -45,6 +51,15 @@ export function readPlanRequest(body: unknown): PlanRequest {
       `${pubkeys.length} public keys; a plan takes at most ${PLAN_KEYS_MAX}. Split the list, or fetch GET /v1/table and plan locally.`,
     );
   return { ...bounds, keys: pubkeys };
+}
+
+function readReader(reader: unknown): string {
+  if (typeof reader !== 'string')
+    throw new ProblemError(
+      'bad-request',
+      '"reader" must be one npub, or 64 hex digits that the client keeps.',
+    );
+  return readKey('reader', reader);
 }
 
 function wholeNumber(name: string, value: unknown, max: number, fallback: number): number {

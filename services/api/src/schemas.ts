@@ -50,6 +50,12 @@ export const PlanBody = Type.Object(
     copies: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 255, default: 1, description: 'Read each key from so many' }),
     ),
+    reader: Type.Optional(
+      Type.String({
+        description:
+          'Who reads: an npub, or 64 hex digits that the client made up and keeps. Readers spread over equal relays by it. With "follows", that account by default; else a number made of the list',
+      }),
+    ),
   },
   { $id: 'PlanRequest', examples: [{ pubkeys: ['npub1…'], maxRelays: 8 }] },
 );
@@ -91,6 +97,19 @@ export const Plan = Type.Object(
     ),
   },
   { $id: 'Plan' },
+);
+
+const Price = Type.Integer({ minimum: 1, maximum: 16_777_216 });
+
+export const Prices = Type.Object(
+  {
+    epoch: Count,
+    unit: Type.Integer({ description: 'The price of everybody while no load is known' }),
+    members: Type.Array(Type.Object({ id: Hex64, open: Price, read: Price }), {
+      description: 'In the order of the table',
+    }),
+  },
+  { $id: 'Prices' },
 );
 
 export const Load = Type.Object({

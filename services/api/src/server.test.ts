@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { npubEncode, nsecEncode } from '@covey/nostr';
+import { memberNumber, planRelays, readerNumber } from '@covey/placement';
 import { PlacementTable } from '@covey/table';
 import { noteEncode } from 'nostr-tools/nip19';
 import { type ClusterReader, DatabaseUnavailableError, type EpochRow } from './cluster-reader.ts';
@@ -180,6 +181,34 @@ describe('plans', () => {
     assert.equal(one.relays[0].pubkeys.length + one.uncovered.length, 400);
     const twice = (await plan(server, { pubkeys: fixture.pubkeys, copies: 2 })).json();
     assert.equal(twice.relays.flatMap((relay: { pubkeys: number[] }) => relay.pubkeys).length, 800);
+  });
+
+  test('a reader spreads over equal relays by its key and by published prices', async () => {
+    const urls = async (from: ApiServer, reader?: string) =>
+      (await plan(from, { pubkeys: [fixture.pubkeys[25]], reader })).json().relays[0].url as string;
+    const readers = Array.from({ length: 60 }, (_, i) => fixturePubkey(i));
+    const first = await Promise.all(readers.map((reader) => urls(server, reader)));
+    assert.equal(new Set(first).size, 3);
+    assert.deepEqual(await Promise.all(readers.map((reader) => urls(server, npubEncode(reader)))), first);
+    const prices = (await get(server, '/v1/prices')).json();
+    const { members } = fixture.table;
+    assert.deepEqual(prices, {
+      epoch: 1,
+      unit: 4096,
+      members: members.map(({ id }) => ({ id, open: 4096, read: 4096 })),
+    });
+    const numbers = members.map(({ id }) => memberNumber(id));
+    readers.forEach((reader, i) => {
+      const { relays } = planRelays({
+        keys: 1,
+        holders: () => fixture.table.locate(fixture.pubkeys[25]!).members,
+        reader: readerNumber(Buffer.from(reader, 'hex')),
+        numbers,
+      });
+      assert.equal(first[i], members[relays[0]!.member]!.url);
+    });
+    assertProblem(await plan(server, { pubkeys: [], reader: 'me' }), 400, 'bad-key', /reader/);
+    assertProblem(await plan(server, { pubkeys: [], reader: 7 }), 400, 'bad-request', /reader/);
   });
 
   test('while a group moves, it is read from the list that its phase reads', async () => {

@@ -4,6 +4,7 @@ import { fastifySwaggerUi } from '@fastify/swagger-ui';
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { AccountOrigins } from './account-origins.ts';
 import type { ClusterReader } from './cluster-reader.ts';
+import { MemberPrices } from './member-prices.ts';
 import type { MemberStates } from './member-states.ts';
 import { ApiMetrics } from './metrics.ts';
 import { PlacementView } from './placement-view.ts';
@@ -15,6 +16,7 @@ import { healthRoutes } from './routes/health.ts';
 import { memberRoutes } from './routes/members.ts';
 import { placementRoutes } from './routes/placements.ts';
 import { planRoutes } from './routes/plans.ts';
+import { priceRoutes } from './routes/prices.ts';
 import { statusRoutes } from './routes/status.ts';
 import { tableRoutes } from './routes/table.ts';
 import type { TableSource } from './table-source.ts';
@@ -25,6 +27,8 @@ export interface ApiServerOptions {
   states: MemberStates;
   /** Where accounts write themselves; without it plans do not tell. */
   origins?: AccountOrigins | undefined;
+  /** The prices of the reader's rule; all equal where left out. */
+  prices?: MemberPrices | undefined;
   /** Absent when no database is configured: what needs one answers 503, the rest is not affected. */
   reader?: ClusterReader | undefined;
   /** Whether heartbeats and epochs are meant to come over NATS. */
@@ -38,6 +42,7 @@ export interface ApiServerOptions {
 
 /** What a route needs: the options, and the view of the current epoch. */
 export interface RouteContext extends ApiServerOptions {
+  prices: MemberPrices;
   metrics: ApiMetrics;
   /** The current epoch, or undefined. */
   peek(): PlacementView | undefined;
@@ -54,6 +59,7 @@ export class ApiServer {
     let current: PlacementView | undefined;
     const context: RouteContext = {
       ...options,
+      prices: options.prices ?? new MemberPrices(options.states),
       metrics: new ApiMetrics(options.states, () => current),
       peek: () => current,
       view: () => {
@@ -146,7 +152,15 @@ function publicRoutes(context: RouteContext) {
       reply.header('access-control-allow-origin', '*');
       done();
     });
-    for (const routes of [statusRoutes, placementRoutes, planRoutes, tableRoutes, epochRoutes, memberRoutes])
+    for (const routes of [
+      statusRoutes,
+      placementRoutes,
+      planRoutes,
+      priceRoutes,
+      tableRoutes,
+      epochRoutes,
+      memberRoutes,
+    ])
       scope.register(routes(context), { prefix: '/v1' });
     scope.options('/v1/*', { schema: { hide: true } }, (request, reply) => {
       if (request.url.startsWith('/v1/admin')) return reply.callNotFound();

@@ -4,6 +4,7 @@ import { AccountOrigins } from './account-origins.ts';
 import type { ApiConfig } from './config.ts';
 import { ApiDatabase } from './database.ts';
 import { MemberFeed } from './member-feed.ts';
+import { MemberPrices, SAMPLE_MS } from './member-prices.ts';
 import { MemberStates } from './member-states.ts';
 import { OriginsFeed } from './origins-feed.ts';
 import { ApiServer } from './server.ts';
@@ -21,6 +22,8 @@ export class ApiService {
   #database: ApiDatabase | undefined;
   #origins: OriginsFeed | undefined;
   #server: ApiServer | undefined;
+  #stopPrices: (() => void) | undefined;
+  #sampling: NodeJS.Timeout | undefined;
 
   constructor(config: ApiConfig, log: Logger) {
     this.#config = config;
@@ -40,6 +43,9 @@ export class ApiService {
       this.#feed = new MemberFeed(this.#link, cluster, states, this.#follower, log);
       this.#feed.start();
     }
+    const prices = new MemberPrices(states);
+    this.#stopPrices = this.#follower.onTable(({ table }) => prices.retain(table.members));
+    this.#sampling = setInterval(() => prices.sample(), SAMPLE_MS);
     const origins = new AccountOrigins(Date.now);
     this.#origins = new OriginsFeed(
       origins,
@@ -53,6 +59,7 @@ export class ApiService {
       cluster,
       source: this.#follower,
       states,
+      prices,
       origins,
       reader: this.#database,
       natsConfigured: nats !== undefined,
@@ -67,6 +74,8 @@ export class ApiService {
 
   async stop(): Promise<void> {
     await this.#server?.close();
+    clearInterval(this.#sampling);
+    this.#stopPrices?.();
     this.#feed?.stop();
     this.#origins?.stop();
     await this.#follower?.stop();

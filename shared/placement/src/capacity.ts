@@ -44,3 +44,15 @@ export function fairShares(
 export function copyCaps(shares: Float64Array, limit: number, most: number): Float64Array {
   return shares.map((share) => Math.min(most, Math.ceil((share * limit) / permille)));
 }
+
+/** Loads for one unit of what each member declares; a member that declares none carries none. */
+export function relativeLoads(
+  loads: Float64Array,
+  members: readonly PlacementMember[],
+  what: 'copies' | 'connections' | 'reads',
+): Float64Array {
+  return loads.map((load, index) => {
+    const capacity = declared(members[index], what);
+    return capacity > 0 ? load / capacity : 0;
+  });
+}

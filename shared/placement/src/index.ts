@@ -1,8 +1,9 @@
 export { type Balances, type EvaluateOptions, type Evaluation, evaluate, sampleReaders } from './evaluate.ts';
-export { negLn } from './fixed-log.ts';
+export { exp2Fixed, log2Fixed, negLn } from './fixed-log.ts';
 export { moved } from './moved.ts';
 export { type PlaceProgress, place } from './place.ts';
 export { type Plan, type PlanProblem, planRelays } from './plan.ts';
+export { movePrices, PRICE_ONE, priceOf } from './prices.ts';
 export {
   type Effort,
   type HubPolicy,
@@ -17,5 +18,6 @@ export {
   type PreviousPlacement,
   type Shortfall,
 } from './problem.ts';
+export { memberNumber, openScore, readerNumber, readScore } from './reader-rule.ts';
 export { rendezvous, type WeightedMember, weightMax } from './rendezvous.ts';
 export { placeSlots, SLOTS, slotOf } from './slots.ts';

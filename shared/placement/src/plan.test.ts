@@ -8,7 +8,7 @@ const anyHolders = fc.array(fc.uniqueArray(fc.nat(9), { maxLength: 4 }), { maxLe
 test('every key is read from as many holders as asked and had, and only from holders', () => {
   fc.assert(
     fc.property(anyHolders, fc.integer({ min: 1, max: 3 }), fc.nat(5), (holders, copies, seed) => {
-      const plan = planRelays({ keys: holders.length, holders: (key) => holders[key], copies, seed });
+      const plan = planRelays({ keys: holders.length, holders: (key) => holders[key], copies, reader: seed });
       const reads = holders.map(() => 0);
       for (const { member, keys } of plan.relays) {
         for (const key of keys) {
@@ -66,7 +66,7 @@ test('a relay that later ones make redundant is not opened', () => {
 test('readers spread over equal relays, in inverse proportion to price', () => {
   const opened = new Uint32Array(3);
   for (let seed = 0; seed < 6000; seed++) {
-    const plan = planRelays({ keys: 1, holders: () => [0, 1, 2], seed, prices: [100, 100, 200] });
+    const plan = planRelays({ keys: 1, holders: () => [0, 1, 2], reader: seed, openPrices: [100, 100, 200] });
     opened[plan.relays[0].member]++;
   }
   [2400, 2400, 1200].forEach((share, i) => {

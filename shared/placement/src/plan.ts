@@ -1,5 +1,4 @@
-import { negLn } from './fixed-log.ts';
-import { mix32 } from './mix.ts';
+import { openScore, readScore } from './reader-rule.ts';
 
 export interface PlanProblem {
   /** number of keys; they are 0 .. keys−1 */
@@ -10,24 +9,26 @@ export interface PlanProblem {
   maxRelays?: number;
   /** read each key from that many of its holders, where it has as many (1 by default) */
   copies?: number;
-  /** who reads: decides among relays of equal gain, so that readers spread (0 by default) */
-  seed?: number;
-  /** published price of a member, a positive whole number up to 2²⁴; lower is chosen among equals. All equal by default */
-  prices?: ArrayLike<number>;
+  /** the reader's number (`readerNumber`): readers of different numbers spread over equal relays. 0 by default */
+  reader?: number;
+  /** the number of each member (`memberNumber`); its index by default */
+  numbers?: ArrayLike<number>;
+  /** published prices by member, whole numbers from 1 to 2²⁴, for opening and for reading; all equal by default */
+  openPrices?: ArrayLike<number>;
+  readPrices?: ArrayLike<number>;
 }
 
 export interface Plan {
-  /** in the order in which they pay; `keys` ascending within a relay */
+  /** in the order in which they were opened, most gain first; `keys` ascending within a relay */
   relays: { member: number; keys: number[] }[];
   /** keys that are read from nobody, or from fewer holders than asked because of `maxRelays` */
   uncovered: number[];
 }
 
 /**
- * Which relays to open so that every key is read from one of its holders (or `copies` of them): greedy set cover
- * (Johnson 1974; within ln n of the fewest), the relay that serves most unserved keys first; among equals the least
- * price × −ln(hash(reader, relay)), which shares readers among equals in inverse proportion to price. Relays that
- * later choices made redundant are dropped again.
+ * Which relays to open so that every key is read from one of its holders (or `copies` of them), by the reader's rule
+ * (`reader-rule.ts`): greedy set cover (Johnson 1974; within ln n of the fewest), prices among equals, relays that later
+ * choices made redundant dropped again, and each key read from the open holders of least reading score.
  *
  * O(keys × holders + relays × members): counts per member are kept up to date as keys are served.
  */
@@ -35,6 +36,7 @@ export function planRelays(problem: PlanProblem): Plan {
   const { keys, holders } = problem;
   const copies = problem.copies ?? 1;
   const maxRelays = problem.maxRelays ?? Number.POSITIVE_INFINITY;
+  const rule = ruleOf(problem);
   const index = indexHolders(keys, holders);
   const { starts, heldBy, members } = index;
   const needs = new Uint8Array(keys);
@@ -48,7 +50,7 @@ export function planRelays(problem: PlanProblem): Plan {
   const opened: number[] = [];
   const isOpen = new Uint8Array(members);
   while (opened.length < maxRelays) {
-    const best = bestRelay(gain, problem.seed ?? 0, problem.prices);
+    const best = bestRelay(gain, rule);
     if (best < 0) break;
     opened.push(best);
     isOpen[best] = 1;
@@ -60,7 +62,7 @@ export function planRelays(problem: PlanProblem): Plan {
     }
   }
   dropRedundant(opened, isOpen, index, keysOf, copies);
-  return readFrom(opened, index, keys, copies);
+  return readFrom(opened, index, keys, copies, rule);
 }
 
 interface HolderIndex {
@@ -111,8 +113,22 @@ function invert(index: HolderIndex, keys: number): KeyIndex {
   return { starts, keys: byMember };
 }
 
+interface Rule {
+  open: (member: number) => number;
+  read: (member: number) => number;
+}
+
+/** Scores of members for this reader; the least wins. */
+function ruleOf({ reader = 0, numbers, openPrices, readPrices }: PlanProblem): Rule {
+  const numberOf = (member: number): number => numbers?.[member] ?? member;
+  return {
+    open: (member) => openScore(reader, numberOf(member), openPrices?.[member] ?? 1),
+    read: (member) => readScore(reader, numberOf(member), readPrices?.[member] ?? 1),
+  };
+}
+
 /** The member of most gain, or −1 when none gains anything. */
-function bestRelay(gain: Int32Array, seed: number, prices: ArrayLike<number> | undefined): number {
+function bestRelay(gain: Int32Array, { open }: Rule): number {
   let best = -1;
   let most = 0;
   let bestScore = -1;
@@ -124,19 +140,14 @@ function bestRelay(gain: Int32Array, seed: number, prices: ArrayLike<number> | u
       bestScore = -1;
       continue;
     }
-    if (bestScore < 0) bestScore = tieScore(seed, best, prices);
-    const score = tieScore(seed, member, prices);
+    if (bestScore < 0) bestScore = open(best);
+    const score = open(member);
     if (score < bestScore) {
       best = member;
       bestScore = score;
     }
   }
   return best;
-}
-
-/** price × −ln(hash(reader, relay)): the least wins a tie. */
-export function tieScore(seed: number, member: number, prices: ArrayLike<number> | undefined): number {
-  return (prices ? prices[member] : 1) * negLn(mix32(seed, member));
 }
 
 /** Closes, last opened first, each relay without which every key keeps as many open holders as it needs. */
@@ -166,10 +177,24 @@ function dropRedundant(
   }
 }
 
-/** Each key is read from the open holders that were opened first. */
-function readFrom(opened: readonly number[], index: HolderIndex, keys: number, copies: number): Plan {
+/** Each key is read from its open holders of least reading score. */
+function readFrom(
+  opened: readonly number[],
+  index: HolderIndex,
+  keys: number,
+  copies: number,
+  { read }: Rule,
+): Plan {
   const relays = opened.map((member) => ({ member, keys: [] as number[] }));
   const position = new Int32Array(index.members).fill(-1);
+  // Position in the order of reading scores, so that each is computed once.
+  const rank = new Uint32Array(opened.length);
+  opened
+    .map((member, at) => ({ at, member, score: read(member) }))
+    .sort((a, b) => a.score - b.score || a.member - b.member)
+    .forEach(({ at }, place) => {
+      rank[at] = place;
+    });
   opened.forEach((member, at) => {
     position[member] = at;
   });
@@ -184,7 +209,7 @@ function readFrom(opened: readonly number[], index: HolderIndex, keys: number, c
       if (at >= 0) open.push(at);
     }
     const needed = Math.min(copies, end - start);
-    if (open.length > needed) open.sort((a, b) => a - b);
+    if (open.length > needed) open.sort((a, b) => rank[a] - rank[b]);
     if (open.length < needed || needed === 0) uncovered.push(key);
     for (let i = 0; i < open.length && i < needed; i++) relays[open[i]].keys.push(key);
   }

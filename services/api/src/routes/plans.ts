@@ -1,4 +1,4 @@
-import { planRelays } from '@covey/placement';
+import { planRelays, readerNumber } from '@covey/placement';
 import { KEY_BYTES } from '@covey/table';
 import type { FastifyPluginAsync } from 'fastify';
 import { ByteBudget } from '../byte-budget.ts';
@@ -83,20 +83,24 @@ async function keysOf(
 }
 
 function planJson(
-  { metrics, origins }: RouteContext,
+  { metrics, origins, prices }: RouteContext,
   view: PlacementView,
   keys: Uint8Array,
-  { maxRelays, copies }: PlanRequest,
+  wanted: PlanRequest,
   pubkeys: readonly string[] | undefined,
 ): string {
   const started = performance.now();
   const count = keys.length / KEY_BYTES;
+  const asked = view.table.members.map(({ id }) => prices.of(id));
   const plan = planRelays({
     keys: count,
     holders: (i) => view.holders(keys.subarray(i * KEY_BYTES, (i + 1) * KEY_BYTES)),
-    maxRelays,
-    copies,
-    seed: readerSeed(keys),
+    maxRelays: wanted.maxRelays,
+    copies: wanted.copies,
+    reader: readerOf(wanted, keys),
+    numbers: view.memberNumbers,
+    openPrices: asked.map(({ open }) => open),
+    readPrices: asked.map(({ read }) => read),
   });
   metrics.planKeys.inc(count);
   metrics.planSeconds.observe((performance.now() - started) / 1000);
@@ -120,10 +124,12 @@ function planJson(
   });
 }
 
-/** Equal relays are shared among readers: the same list gets the same plan, and different lists spread. */
-function readerSeed(keys: Uint8Array): number {
-  let seed = 0x811c9dc5;
+/** Who reads: as the request says, else whose follows are read, else a number of the list: the same list, the same plan. */
+function readerOf(wanted: PlanRequest, keys: Uint8Array): number {
+  const key = wanted.reader ?? ('follows' in wanted ? wanted.follows : undefined);
+  if (key !== undefined) return readerNumber(Buffer.from(key, 'hex'));
+  let number = 0x811c9dc5;
   for (let at = 0; at < keys.length; at += KEY_BYTES)
-    seed = Math.imul(seed ^ ((keys[at]! << 16) | (keys[at + 1]! << 8) | keys[at + 2]!), 0x01000193) >>> 0;
-  return seed;
+    number = Math.imul(number ^ ((keys[at]! << 16) | (keys[at + 1]! << 8) | keys[at + 2]!), 0x01000193) >>> 0;
+  return number;
 }

@@ -16,6 +16,7 @@ interface PlanFlags {
   file?: string;
   maxRelays?: number;
   copies?: number;
+  reader?: string;
   api?: string;
   json?: boolean;
 }
@@ -39,6 +40,7 @@ export function registerPlan(program: Command): void {
     .option('--file <file>', 'keys from a file: one a line, or a JSON list; - for standard input')
     .option('--max-relays <n>', 'open at most so many', wholeNumber(1, 65535))
     .option('--copies <n>', 'read each account from so many relays', wholeNumber(1, 255))
+    .option('--reader <key>', 'who reads: readers of different keys spread over equal relays')
     .option(
       '--api <url>',
       'the API to ask (default: COVEY_API_URL, the cluster in COVEY_HOME, else port 4600 here)',
@@ -50,7 +52,7 @@ export function registerPlan(program: Command): void {
 
 async function runPlan(
   keys: string[],
-  { follows, file, maxRelays, copies, api, json }: PlanFlags,
+  { follows, file, maxRelays, copies, reader, api, json }: PlanFlags,
 ): Promise<void> {
   const ways = [follows !== undefined, file !== undefined, keys.length > 0].filter(Boolean).length;
   if (ways !== 1)
@@ -67,7 +69,11 @@ async function runPlan(
               ? readKeys(file ?? '-')
               : keys.map((key) => parsePubkey(key)),
         };
-  const bounds = { ...(maxRelays && { maxRelays }), ...(copies && { copies }) };
+  const bounds = {
+    ...(maxRelays && { maxRelays }),
+    ...(copies && { copies }),
+    ...(reader !== undefined && { reader: parsePubkey(reader) }),
+  };
   const plan = await askApi<Plan>(apiUrl(api, process.env), '/v1/plans', { ...who, ...bounds });
   console.log(
     json ? JSON.stringify(plan, null, 2) : describe(plan, plan.pubkeys?.length ?? who.pubkeys?.length ?? 0),
