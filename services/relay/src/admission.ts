@@ -1,6 +1,7 @@
 import { eventId, isEphemeral, KIND, type NostrEvent, parseEvent, type Verdict } from '@covey/nostr';
 import type { Limits } from './limits.ts';
 import { lackOfWork } from './proof-of-work.ts';
+import type { Awaitable } from './store/event-store.ts';
 import { expirationOf } from './store/keys.ts';
 
 /** Why an event is not taken, as the text of its OK: `<prefix>: <reason>`. */
@@ -15,7 +16,7 @@ export interface Admission {
   /** Another member took it from its client: the date was looked at there, by another clock. */
   fromMember: boolean;
   /** Whether this very event, by id and signature, is stored: its signature was checked then. */
-  isStored: (id: string, sig: string) => boolean;
+  isStored: (id: string, sig: string) => Awaitable<boolean>;
   /** Checks id and signature, off this thread. @throws VerifyBusyError */
   verify: (event: NostrEvent) => Promise<Verdict>;
   /** Leading zero bits that a client's event must have and commit to (NIP-13). */
@@ -54,7 +55,7 @@ export async function admitEvent(
     throw new RefusedEventError('invalid: the event has expired');
   if (embedsProtected(event))
     throw new RefusedEventError('blocked: the repost embeds a protected event (NIP-70)');
-  if (isStored(event.id, event.sig) && eventId(event) === event.id) return event;
+  if ((await isStored(event.id, event.sig)) && eventId(event) === event.id) return event;
   const lack = fromMember ? undefined : lackOfWork(event, powBitsMin);
   if (lack) throw new RefusedEventError(`pow: ${lack}`);
   const verdict = await verify(event);

@@ -44,7 +44,7 @@ export class Counts {
     const { parts, open } = hereOnly ? { parts: [], open: false } : remoteParts(enforcer(), filters);
     const now = Math.floor(clock() / 1000);
     if (parts.length === 0) {
-      const { count, exact } = store.count(filters, { now, mayRead, rowsMax: limits.countRowsMax });
+      const { count, exact } = await store.count(filters, { now, mayRead, rowsMax: limits.countRowsMax });
       return exact && !open ? { count } : { count, approximate: true };
     }
     const unlimited = parts.map((part) => ({ ...part, filter: { ...part.filter, limit: limits.limitMax } }));
@@ -56,7 +56,7 @@ export class Counts {
     let exact = complete === true && !open;
     for (const { limit: _, ...filter } of filters) {
       const bytesMax = Number.MAX_SAFE_INTEGER;
-      const here = store.query(filter, { limitMax: limits.countRowsMax, bytesMax, now, mayRead });
+      const here = await store.query(filter, { limitMax: limits.countRowsMax, bytesMax, now, mayRead });
       for (const { id } of here.events) ids.add(id);
       exact &&= here.complete;
     }

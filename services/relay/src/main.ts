@@ -3,7 +3,7 @@ import { createLogger } from '@covey/log';
 import { readConfig } from './config.ts';
 import { ListenError } from './listener.ts';
 import { Member } from './member.ts';
-import { StoreError } from './store/event-store.ts';
+import { StoreError } from './store/store-errors.ts';
 
 const log = createLogger('relay');
 /** A stop that takes longer than this is cut short. What was said OK to is on disk already. */

@@ -117,15 +117,16 @@ export class RelayMetrics {
   }
 
   /** Registers values by group that are read when metrics are collected. */
-  gaugeByGroup(name: string, help: string, read: () => ReadonlyMap<number, number>): void {
+  gaugeByGroup(name: string, help: string, read: () => Promise<ReadonlyMap<number, number>>): void {
     new Gauge({
       name,
       help,
       labelNames: ['group'] as const,
       registers: this.#registers,
-      collect() {
+      async collect() {
+        const values = await read();
         this.reset();
-        for (const [group, value] of read()) this.set({ group }, value);
+        for (const [group, value] of values) this.set({ group }, value);
       },
     });
   }

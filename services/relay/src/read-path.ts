@@ -57,7 +57,7 @@ export class ReadPath {
         : NOTHING_REMOTE;
     await outbound.inTurn(async () => {
       if (subscription.closed) return;
-      const here = this.#readHere(filters, hereOnly, subscription.mayRead);
+      const here = await this.#readHere(filters, hereOnly, subscription.mayRead);
       const { events, cut } = mergeAnswers(
         filters,
         here.map((result) => result.events),
@@ -79,25 +79,30 @@ export class ReadPath {
   }
 
   /** What is stored here and, for clients, what was forwarded from here lately. */
-  #readHere(
+  async #readHere(
     filters: Subscription['filters'],
     storedOnly: boolean,
     mayRead: Subscription['mayRead'],
-  ): QueryResult[] {
+  ): Promise<QueryResult[]> {
     const { store, forwarded, limits, clock } = this.#options;
     const now = Math.floor(clock() / 1000);
     let bytesMax = limits.answerBytesMax;
-    return filters.map((filter) => {
-      const result = store.query(filter, { limitMax: limits.limitMax, bytesMax, now, mayRead });
+    const results: QueryResult[] = [];
+    for (const filter of filters) {
+      const result = await store.query(filter, { limitMax: limits.limitMax, bytesMax, now, mayRead });
       for (const { json } of result.events) bytesMax = Math.max(1, bytesMax - json.length);
       const passing = storedOnly
         ? []
         : forwarded.find(filter).filter(({ json }) => mayRead?.(json) !== false);
-      if (passing.length === 0) return result;
+      if (passing.length === 0) {
+        results.push(result);
+        continue;
+      }
       const events = mergeEvents([result.events, passing]);
       const limit = Math.min(filter.limit ?? limits.limitMax, limits.limitMax);
-      return { events: events.slice(0, limit), complete: result.complete && events.length <= limit };
-    });
+      results.push({ events: events.slice(0, limit), complete: result.complete && events.length <= limit });
+    }
+    return results;
   }
 
   async #readRemote(subscription: Subscription, parts: readonly RemotePart[]): Promise<RemoteReading> {

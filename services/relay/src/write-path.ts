@@ -10,7 +10,8 @@ import type { ForwardedEvents } from './members/forwarded-events.ts';
 import type { MemberLinks } from './members/member-links.ts';
 import type { RecentArrivals } from './members/recent-arrivals.ts';
 import type { RelayMetrics } from './metrics.ts';
-import { type EventStore, type Spooling, StoreBusyError, type WriteResult } from './store/event-store.ts';
+import type { EventStore, Spooling, WriteResult } from './store/event-store.ts';
+import { StoreBusyError } from './store/store-errors.ts';
 import { namesNoRelay, vanishesHere } from './vanish.ts';
 import { VerifyBusyError } from './verify/verify-pool.ts';
 
@@ -162,7 +163,7 @@ export class WritePath {
   async #keep(event: NostrEvent, decision: Decision, hops: number, member?: string) {
     const { live, metrics, relayUrl, store } = this.#options;
     if (decision.reason === 'observed') metrics.observed.inc();
-    const delivery = this.#delivery(event, decision, hops);
+    const delivery = await this.#delivery(event, decision, hops);
     if (isEphemeral(event.kind)) {
       live.publish(event, JSON.stringify(event));
       this.#passOn(event, [...decision.holders, ...delivery.members], hops);
@@ -198,7 +199,7 @@ export class WritePath {
   async #forward(event: NostrEvent, decision: Decision, hops: number) {
     const { forwarded, live, metrics, store } = this.#options;
     const to = this.#urls(decision.holders).join(' ');
-    const delivery = this.#delivery(event, decision, hops);
+    const delivery = await this.#delivery(event, decision, hops);
     if (isEphemeral(event.kind)) {
       live.publish(event, JSON.stringify(event));
       this.#passOn(event, [...decision.holders, ...delivery.members], hops);
@@ -235,10 +236,11 @@ export class WritePath {
   }
 
   /** Where else an event goes that came from a client; and a deletion, whoever sent it, to where its targets went. */
-  #delivery(event: NostrEvent, decision: Decision, hops: number): Delivery {
+  async #delivery(event: NostrEvent, decision: Decision, hops: number): Promise<Delivery> {
     const { enforcer, metrics } = this.#options;
     if (decision.reason === 'observed' || decision.reason === 'no table') return NO_DELIVERY;
-    if (event.kind === KIND.deletion && decision.action === 'accept') return this.#deletionDelivery(event);
+    if (event.kind === KIND.deletion && decision.action === 'accept')
+      return await this.#deletionDelivery(event);
     if (hops > 0) return NO_DELIVERY;
     const delivery = enforcer().deliveries(event);
     if (delivery.excess > 0) metrics.deliveryExcess.inc(delivery.excess);
@@ -246,10 +248,10 @@ export class WritePath {
   }
 
   /** Its holders alone know whom the deleted events were delivered to. */
-  #deletionDelivery(deletion: NostrEvent): Delivery {
+  async #deletionDelivery(deletion: NostrEvent): Promise<Delivery> {
     const { enforcer, store, clock } = this.#options;
     const ids = deletion.tags.filter(([name, id]) => name === 'e' && isHex64(id)).map(([, id]) => id!);
-    const found = store.query(
+    const found = await store.query(
       { ids: ids.slice(0, DELETED_IDS_MAX), authors: [deletion.pubkey], tags: {} },
       { limitMax: DELETED_IDS_MAX, bytesMax: Number.MAX_SAFE_INTEGER, now: Math.floor(clock() / 1000) },
     );

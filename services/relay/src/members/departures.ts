@@ -1,6 +1,6 @@
 import type { Enforcer } from '@covey/enforcement';
 import type { NostrEvent } from '@covey/nostr';
-import type { SqliteStore } from '../store/sqlite-store.ts';
+import type { EventStore } from '../store/event-store.ts';
 import type { MemberLinks } from './member-links.ts';
 
 const AUTHORS_BATCH = 200;
@@ -10,7 +10,7 @@ const ANSWER_MS = 10_000;
 const HOLDERS_MIN = 2;
 
 export interface DeparturesOptions {
-  store: SqliteStore;
+  store: EventStore;
   links: MemberLinks;
   /** Unix milliseconds. */
   clock: () => number;
@@ -34,11 +34,11 @@ export class Departures {
     const { store, clock, graceMs } = this.#options;
     let left = 0;
     for (let last = ''; isCurrent(); ) {
-      const authors = store.authors(last, AUTHORS_BATCH);
+      const authors = await store.authors(last, AUTHORS_BATCH);
       if (authors.length === 0) break;
       last = authors.at(-1)!;
       for (const author of authors) {
-        const atMs = store.handedOverAtMs(author);
+        const atMs = (await store.handedOver(author))?.atMs;
         if (atMs === undefined || clock() - atMs < graceMs || !isCurrent()) continue;
         const account = { kind: 1, pubkey: author, tags: [] };
         if (enforcer.holds(account)) continue;
@@ -65,7 +65,9 @@ export class Departures {
       left += await store.removeIds([...confirmed]);
       batch = [];
     };
-    for (const event of [...events]) {
+    const all: NostrEvent[] = [];
+    for await (const event of events) all.push(event);
+    for (const event of all) {
       // Protected events only their author may bring anywhere: they stay.
       if (enforcer.keeps(event) || event.tags.some(([name]) => name === '-')) continue;
       if (batch.push(event) === CONFIRM_IDS) await settle();

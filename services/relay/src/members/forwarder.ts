@@ -66,6 +66,9 @@ class Sender {
   /** Sent, or delivered and about to be struck off: never sent twice at a time. */
   readonly #inFlight = new Map<number, Promise<void>>();
   #cursor = 0;
+  /** Filling the window; `#wanted` when there may be more since it looked. */
+  #pumping: Promise<void> | undefined;
+  #wanted = false;
   #woken: NodeJS.Immediate | undefined;
   #retry: NodeJS.Timeout | undefined;
   #waitMs = RETRY_MS_MIN;
@@ -92,6 +95,7 @@ class Sender {
     this.#stopped = true;
     clearTimeout(this.#retry);
     if (this.#woken) clearImmediate(this.#woken);
+    await this.#pumping;
     await Promise.all(this.#inFlight.values());
     await this.#settling;
   }
@@ -106,12 +110,35 @@ class Sender {
   }
 
   #pump(): void {
+    this.#wanted = true;
+    this.#pumping ??= this.#fill()
+      .catch((error) => {
+        // The store could not be read.
+        this.#failed(error);
+        const link = this.#options.links.get(this.#member);
+        if (link) this.#retryLater(link);
+      })
+      .finally(() => {
+        this.#pumping = undefined;
+      });
+  }
+
+  async #fill(): Promise<void> {
+    while (this.#wanted) {
+      this.#wanted = false;
+      await this.#fillWindow();
+    }
+  }
+
+  async #fillWindow(): Promise<void> {
     const { spool, links } = this.#options;
     while (!this.#stopped && !this.#unreachable && this.#inFlight.size < WINDOW) {
       const link = links.get(this.#member);
       if (!link) return; // left the table: a new table reroutes what waits for it
-      const entries = spool.next(this.#member, this.#cursor, BATCH);
-      if (entries.length === 0) return;
+      const after = this.#cursor;
+      const entries = await spool.next(this.#member, after, BATCH);
+      if (this.#cursor !== after) continue; // begun again from the oldest meanwhile
+      if (entries.length === 0 || this.#stopped) return;
       this.#cursor = entries.at(-1)!.seq;
       for (const entry of entries)
         if (!this.#inFlight.has(entry.seq)) this.#inFlight.set(entry.seq, this.#send(link, entry));

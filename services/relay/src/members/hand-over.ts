@@ -1,14 +1,14 @@
 import { type Enforcer, isPlacedByTagged, isProtected, PLACED_BY_TAGGED } from '@covey/enforcement';
 import { isEphemeral, KIND, type NostrEvent } from '@covey/nostr';
+import type { EventStore } from '../store/event-store.ts';
 import type { Spool } from '../store/spool.ts';
-import type { SqliteStore } from '../store/sqlite-store.ts';
 
 const AUTHORS_BATCH = 500;
 const EVENTS_BATCH = 256;
 const NO_AUTHOR = '';
 
 export interface HandOverOptions {
-  store: SqliteStore;
+  store: EventStore;
   spool: Spool;
   /** Accounts are handed to a member while no more than this waits for it: forwarded writes need room as well. */
   roomMax: number;
@@ -37,7 +37,7 @@ export class HandOver {
   async run(enforcer: Enforcer, isCurrent: () => boolean): Promise<HandOverResult> {
     const result: HandOverResult = { accounts: 0, events: 0, postponed: 0 };
     for (let last = NO_AUTHOR; isCurrent(); await turn()) {
-      const authors = this.#options.store.authors(last, AUTHORS_BATCH);
+      const authors = await this.#options.store.authors(last, AUTHORS_BATCH);
       if (authors.length === 0) break;
       last = authors.at(-1)!;
       for (const author of authors) if (isCurrent()) await this.#author(author, enforcer, result);
@@ -51,8 +51,8 @@ export class HandOver {
     const { store } = this.#options;
     const to = this.#destinations({ kind: 1, pubkey: author, tags: [] }, enforcer);
     const mark = { key: author, destinations: to.join() };
-    const before = store.handedOver(author);
-    if ((before ?? '') === mark.destinations) return;
+    const before = await store.handedOver(author);
+    if ((before?.destinations ?? '') === mark.destinations) return;
     if (to.length === 0) {
       await store.handOver([], [], mark); // it lives here again
       return;
@@ -70,10 +70,13 @@ export class HandOver {
     result.events += events;
   }
 
-  async #copy(events: Iterable<NostrEvent>, to: readonly string[]): Promise<number> {
+  async #copy(
+    events: Iterable<NostrEvent> | AsyncIterable<NostrEvent>,
+    to: readonly string[],
+  ): Promise<number> {
     let copied = 0;
     let batch: NostrEvent[] = [];
-    for (const event of events) {
+    for await (const event of events) {
       if (isPlacedByTagged(event.kind) || isProtected(event)) continue;
       batch.push(event);
       copied++;
@@ -94,12 +97,13 @@ export class HandOver {
   ): Promise<void> {
     const { store } = this.#options;
     let passed = 0;
-    for (const event of store.eventsIn({ index: 'kind', kind })) {
+    for await (const event of store.eventsIn({ index: 'kind', kind })) {
       if (!isCurrent()) return;
       if (++passed % EVENTS_BATCH === 0) await turn();
       const to = this.#destinations(event, enforcer);
       const mark = { key: event.id, destinations: to.join() };
-      if ((store.handedOver(event.id) ?? '') === mark.destinations || isProtected(event)) continue;
+      const before = (await store.handedOver(event.id))?.destinations ?? '';
+      if (before === mark.destinations || isProtected(event)) continue;
       if (to.length > 0 && !this.#hasRoom(to)) {
         result.postponed++;
         continue;

@@ -10,10 +10,14 @@ const ENTRIES_MAX = 500;
  * How far the other copies of a group are behind what was taken here: the age, in seconds, of the oldest event of the group
  * that still waits for one of them. Groups without any are not told of.
  */
-export function replicationLag(spool: Spool, enforcer: Enforcer, nowMs: number): Map<number, number> {
+export async function replicationLag(
+  spool: Spool,
+  enforcer: Enforcer,
+  nowMs: number,
+): Promise<Map<number, number>> {
   const oldest = new Map<number, number>();
   for (const member of spool.members)
-    for (const { event, spooledAtMs } of spool.next(member, 0, ENTRIES_MAX)) {
+    for (const { event, spooledAtMs } of await spool.next(member, 0, ENTRIES_MAX)) {
       const group = enforcer.groupOf(event.pubkey);
       oldest.set(group, Math.min(oldest.get(group) ?? nowMs, spooledAtMs));
     }

@@ -5,10 +5,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fixtureTable } from '../../../../test/conformance/placement-fixture.ts';
 import { newSigner } from '../../../../test/conformance/signer.ts';
-import { CommitQueue } from '../store/commit-queue.ts';
-import { openDatabase } from '../store/database.ts';
+import { openSqliteStore } from '../store/sqlite/open-sqlite-store.ts';
 import { mirrorPlan } from './mirror-plan.ts';
-import { MirrorState } from './mirror-state.ts';
 
 describe('what is mirrored', () => {
   const [a, b, c, d] = [newSigner(), newSigner(), newSigner(), newSigner()];
@@ -33,25 +31,25 @@ describe('what is mirrored', () => {
   const plan = (of = lists, accountsMax = 10) =>
     mirrorPlan(table, members[0]!.id, of, { accountsMax, allowPrivate: false });
 
-  it('is what the table lists, is mastered here, and writes elsewhere in public', () => {
+  it('is what the table lists, is mastered here, and writes elsewhere in public', async () => {
     assert.deepEqual(
-      [...plan().byRelay],
+      [...(await plan()).byRelay],
       [
         ['wss://x.example', [a.pubkey, b.pubkey]],
         ['wss://z.example', [b.pubkey]],
       ],
     );
     assert.deepEqual(
-      [...plan([list(a, ['r', 'wss://x.example'], ['r', 'wss://TWO.example/'])]).accounts],
+      [...(await plan([list(a, ['r', 'wss://x.example'], ['r', 'wss://TWO.example/'])])).accounts],
       [],
     );
-    assert.deepEqual([...plan([list(a, ['r', 'ws://localhost'])]).accounts], []);
+    assert.deepEqual([...(await plan([list(a, ['r', 'ws://localhost'])])).accounts], []);
   });
 
-  it('is bounded', () => {
-    assert.deepEqual([...plan(lists, 1).accounts], [a.pubkey]);
+  it('is bounded', async () => {
+    assert.deepEqual([...(await plan(lists, 1)).accounts], [a.pubkey]);
     assert.equal(
-      mirrorPlan(table, d.pubkey, lists, { accountsMax: 9, allowPrivate: false }).accounts.size,
+      (await mirrorPlan(table, d.pubkey, lists, { accountsMax: 9, allowPrivate: false })).accounts.size,
       0,
     );
   });
@@ -59,9 +57,9 @@ describe('what is mirrored', () => {
   it('has dead relays asked less and less often, and keeps its place, over restarts', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'covey-mirror-'));
     const open = () => {
-      const db = openDatabase(join(dir, 'events.sqlite'));
-      const commits = new CommitQueue(db, { delayMs: 0, batchMax: 10, waitingMax: 10 });
-      return { db, state: new MirrorState(db, commits) };
+      const spool = { perMemberMax: 1, bytesMax: 1 };
+      const store = openSqliteStore({ dir, spool, writesWaitingMax: 10, clock: () => 0 });
+      return { store, state: store.mirror };
     };
     const first = open();
     const url = 'wss://x.example';
@@ -73,7 +71,7 @@ describe('what is mirrored', () => {
     assert.deepEqual([...waits.slice(0, 3), waits.at(-1)], [60, 120, 240, 86_400]);
     await first.state.advance([a.pubkey, b.pubkey], url, { floor: 50, top: 99 }, 700);
     await first.state.advance([a.pubkey], url, { floor: 20 }, 0);
-    first.db.close();
+    await first.store.close();
     const second = open();
     assert.equal(second.state.retryAt(url), 87_400);
     assert.deepEqual(second.state.cursor(a.pubkey, url), { floor: 20, top: 99 });
@@ -82,7 +80,7 @@ describe('what is mirrored', () => {
     assert.equal(second.state.bytes, 700);
     await second.state.reached(url);
     assert.equal(second.state.retryAt(url), 0);
-    second.db.close();
+    await second.store.close();
     rmSync(dir, { recursive: true, force: true });
   });
 });

@@ -15,17 +15,17 @@ export interface MirrorPlan {
  * What this member mirrors: accounts that the table lists (somebody follows them), whose master it is, and whose own relay
  * list, stored here, names no member. @param lists kind 10002 events, one an author, in the order to take them
  */
-export function mirrorPlan(
+export async function mirrorPlan(
   table: PlacementTable,
   self: string,
-  lists: Iterable<NostrEvent>,
+  lists: Iterable<NostrEvent> | AsyncIterable<NostrEvent>,
   { accountsMax, allowPrivate }: { accountsMax: number; allowPrivate: boolean },
-): MirrorPlan {
+): Promise<MirrorPlan> {
   const plan: MirrorPlan = { accounts: new Set(), byRelay: new Map() };
   const own = table.memberIndex(self);
   if (own === undefined) return plan;
   const members = new Set(table.members.map(({ url }) => normalizeRelayUrl(url)));
-  for (const list of lists) {
+  for await (const list of lists) {
     if (plan.accounts.size >= accountsMax) break;
     if (table.locate(list.pubkey).source === 'slot') continue;
     if (placementOf(table, list.pubkey).writers[0] !== own) continue;

@@ -33,7 +33,7 @@ export interface MirrorOptions extends MirrorConfig {
   state: MirrorState;
   table: () => PlacementTable | undefined;
   /** The relay lists that are stored here. */
-  relayLists: () => Iterable<NostrEvent>;
+  relayLists: () => Iterable<NostrEvent> | AsyncIterable<NostrEvent>;
   /** Verifies, stores and replicates an event as if its author had sent it. `later`: it could not be stored now. */
   store: (event: NostrEvent) => Promise<'taken' | 'refused' | 'later'>;
   onMirrored: (events: number) => void;
@@ -117,7 +117,7 @@ export class Mirror {
     const { table, self, relayLists, accountsMax, allowPrivate, state, clock } = this.#options;
     const current = table();
     if (!current) return;
-    this.#plan = mirrorPlan(current, self, relayLists(), { accountsMax, allowPrivate });
+    this.#plan = await mirrorPlan(current, self, relayLists(), { accountsMax, allowPrivate });
     const now = Math.floor(clock() / 1000);
     const waiting = [...this.#plan.byRelay].filter(([url]) => state.retryAt(url) <= now);
     const worker = async () => {

@@ -1,31 +1,17 @@
 import { once } from 'node:events';
-import {
-  createReadStream,
-  createWriteStream,
-  existsSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { createReadStream, createWriteStream, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { backup, type DatabaseSync } from 'node:sqlite';
 import { isProtected } from '@covey/enforcement';
 import { type NostrEvent, parseEvent, verifyEvent } from '@covey/nostr';
 import { vanishesHere } from '../vanish.ts';
-import { CommitQueue } from './commit-queue.ts';
-import { openDatabase } from './database.ts';
-import { StoreError, StoreInUseError } from './event-store.ts';
-import { Spool } from './spool.ts';
-import { SqliteStore } from './sqlite-store.ts';
+import { askForBackup } from './backup-request.ts';
+import { openDatabase } from './sqlite/database.ts';
+import { openSqliteStore, SQLITE_FILE } from './sqlite/open-sqlite-store.ts';
+import { StoreError, StoreInUseError } from './store-errors.ts';
 
-const STORE = 'events.sqlite';
-const REQUEST = 'backup-request.json';
-const ANSWER = 'backup-answer.json';
-/** How often a running member looks for a request. */
-export const BACKUP_LOOK_MS = 1000;
-const BACKUP_WAIT_MS = 30 * 60_000;
+const STORE = SQLITE_FILE;
 const IMPORT_BATCH = 500;
 const LINE_BYTES_MAX = 8 * 1024 * 1024;
 
@@ -60,10 +46,12 @@ export async function importStore(
 ): Promise<{ stored: number; known: number; bad: number }> {
   const result = { stored: 0, known: 0, bad: 0 };
   if (!existsSync(file)) throw new StoreError(`there is no file ${file}`);
-  const db = openDatabase(join(dir, STORE));
-  const commits = new CommitQueue(db, { delayMs: 0, batchMax: IMPORT_BATCH, waitingMax: 2 * IMPORT_BATCH });
-  const spool = new Spool(db, commits, { perMemberMax: 1, bytesMax: 1 });
-  const store = new SqliteStore(db, commits, spool, Date.now);
+  const store = openSqliteStore({
+    dir,
+    spool: { perMemberMax: 1, bytesMax: 1 },
+    writesWaitingMax: 2 * IMPORT_BATCH,
+    clock: Date.now,
+  });
   try {
     let batch: Promise<unknown>[] = [];
     for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
@@ -74,7 +62,7 @@ export async function importStore(
         continue;
       }
       batch.push(
-        store
+        store.events
           .write({ event, keep: true, unplaced: !isProtected(event), vanish: vanishesHere(event, '') })
           .then(({ outcome }) => {
             if (outcome === 'stored') result.stored++;
@@ -140,43 +128,4 @@ export async function backupStore(dir: string, to: string): Promise<'stopped' | 
   } finally {
     db.close();
   }
-}
-
-async function askForBackup(dir: string, to: string): Promise<void> {
-  const answer = join(dir, ANSWER);
-  rmSync(answer, { force: true });
-  writeFileSync(join(dir, `${REQUEST}.new`), JSON.stringify({ to }), { mode: 0o600 });
-  renameSync(join(dir, `${REQUEST}.new`), join(dir, REQUEST));
-  for (const endMs = Date.now() + BACKUP_WAIT_MS; Date.now() < endMs; ) {
-    if (existsSync(answer)) {
-      const { error } = JSON.parse(readFileSync(answer, 'utf8')) as { error?: string };
-      rmSync(answer, { force: true });
-      if (error) throw new StoreError(`the member could not back up: ${error}`);
-      return;
-    }
-    await new Promise((resolve) => setTimeout(resolve, BACKUP_LOOK_MS / 4));
-  }
-  throw new StoreError(
-    `the process that has ${dir} did not back up within ${BACKUP_WAIT_MS / 60_000} minutes`,
-  );
-}
-
-/** In a running member: makes the backup that was asked for, if one was. Writes go on meanwhile. */
-export async function answerBackupRequest(db: DatabaseSync, dir: string): Promise<string | undefined> {
-  const request = join(dir, REQUEST);
-  if (!existsSync(request)) return undefined;
-  const answer = (value: object) => {
-    writeFileSync(join(dir, `${ANSWER}.new`), JSON.stringify(value), { mode: 0o600 });
-    renameSync(join(dir, `${ANSWER}.new`), join(dir, ANSWER));
-  };
-  let to: string | undefined;
-  try {
-    to = (JSON.parse(readFileSync(request, 'utf8')) as { to: string }).to;
-    rmSync(request);
-    await backup(db, to);
-    answer({ to });
-  } catch (error) {
-    answer({ error: (error as Error).message });
-  }
-  return to;
 }

@@ -1,4 +1,6 @@
 import type { Filter, NegentropyItem, NostrEvent } from '@covey/nostr';
+import type { Range } from './plan.ts';
+import type { RetentionRule } from './retention.ts';
 
 /** An event as it is served: its JSON is sent as it stands. */
 export interface StoredEvent {
@@ -67,52 +69,57 @@ export interface QueryResult {
   complete: boolean;
 }
 
-/** What a member needs of a store. Embedded in the member (sqlite-store.ts); another engine may stand behind it. */
+/** An embedded engine has its answer at hand; a server's comes later. Whoever asks awaits. */
+export type Awaitable<T> = T | Promise<T>;
+
+/** What `itemsMatching` and `count` ask with. */
+export type Asking = Pick<QueryOptions, 'now' | 'mayRead'>;
+
+/** What a member needs of a store for its events. Embedded (`sqlite/`), or in a PostgreSQL of the operator's (`postgres/`). */
 export interface EventStore {
   /** Applies NIP-01's, NIP-09's and NIP-40's rules. Settles when the write would survive a power failure. */
   write(request: WriteRequest): Promise<WriteResult>;
   /** Whether the event with this id is stored, with this signature. */
-  has(id: string, sig: string): boolean;
-  query(filter: Filter, options: QueryOptions): QueryResult;
+  has(id: string, sig: string): Awaitable<boolean>;
+  query(filter: Filter, options: QueryOptions): Awaitable<QueryResult>;
   /** How many different events fit any of the filters, whatever their limits; looks at `rowsMax` of them at most. */
-  count(
-    filters: readonly Filter[],
-    options: Pick<QueryOptions, 'now' | 'mayRead'> & { rowsMax: number },
-  ): CountResult;
+  count(filters: readonly Filter[], options: Asking & { rowsMax: number }): Promise<CountResult>;
   /** Id and time of all events that fit, read a slice at a time; undefined when there are more than `itemsMax`. */
   itemsMatching(
     filter: Filter,
-    options: Pick<QueryOptions, 'now' | 'mayRead'> & { itemsMax: number },
+    options: Asking & { itemsMax: number },
   ): Promise<NegentropyItem[] | undefined>;
   /** Removes what accounts that vanished left, a batch at a time; how many went. */
   removeVanished(): Promise<number>;
   /** Removes what expired before `now` (Unix seconds), a batch at a time; how many went. */
   removeExpired(now: number): Promise<number>;
+  /** Removes what the rules do not keep, a batch at a time; how many went. */
+  removeUnretained(rules: readonly RetentionRule[], now: number): Promise<number>;
+  /** Removes events that others have. Not as a deletion: they may come back. @returns how many were here */
+  removeIds(ids: readonly string[]): Promise<number>;
+  /**
+   * Up to `count` events that were taken while no table was known. `place` decides where copies of each belong; the mark
+   * goes and the copies are spooled in one transaction.
+   * @returns how many were handled; 0 when none are left, or the spool has no room now
+   */
+  placeUnplaced(count: number, place: (event: NostrEvent) => readonly string[]): Promise<number>;
+  /** The authors of stored events, ascending, from the first after `after`. */
+  authors(after: string, count: number): Awaitable<string[]>;
+  /** All events of a range that are here for their own sake, newest first, read page by page as they are taken. */
+  eventsIn(range: Range): Iterable<NostrEvent> | AsyncIterable<NostrEvent>;
+  /** Where a key (an author, or an event id) was handed over to last, and when (Unix milliseconds). */
+  handedOver(key: string): Awaitable<HandedOver | undefined>;
+  /** Spools copies of events that are stored here; remembers, or with '' forgets, where `key` was handed over to. */
+  handOver(
+    events: readonly NostrEvent[],
+    destinations: readonly string[],
+    mark?: { key: string; destinations: string },
+  ): Promise<void>;
   readonly events: number;
   readonly bytes: number;
-  close(): Promise<void>;
 }
 
-export class StoreError extends Error {
-  override name = 'StoreError';
-}
-
-/** Made by newer software. */
-export class StoreTooNewError extends StoreError {
-  override name = 'StoreTooNewError';
-}
-
-/** Not a store of ours, or damaged. */
-export class StoreCorruptError extends StoreError {
-  override name = 'StoreCorruptError';
-}
-
-/** Another process has it open. */
-export class StoreInUseError extends StoreError {
-  override name = 'StoreInUseError';
-}
-
-/** More writes are waiting for the disk than the bound allows. */
-export class StoreBusyError extends StoreError {
-  override name = 'StoreBusyError';
+export interface HandedOver {
+  destinations: string;
+  atMs: number;
 }

@@ -26,6 +26,12 @@ const PAIRS_MAX = 4096;
 /** With tags in the filter as well, up to this many authors are taken as the more selective condition. */
 const SELECTIVE_AUTHORS_MAX = 4;
 
+/** Whether a filter names an empty list, which nothing fits. */
+export function isImpossible(filter: Filter): boolean {
+  const lists = [filter.ids, filter.authors, filter.kinds, ...Object.values(filter.tags)];
+  return lists.some((list) => list?.length === 0);
+}
+
 /** How to find a filter's events by indexes: exact, with the fewest rows to pass over that the filter alone tells. */
 export function planQuery(filter: Filter): QueryPlan {
   const { ids, authors, kinds, tags } = filter;

@@ -1,15 +1,14 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { type NostrEvent, SEARCHED_KINDS, searchedText, wordsOf } from '@covey/nostr';
+import { SEARCH_MATCHES_MAX } from '../answer.ts';
 
-/** Matches that one search looks at, the latest that came here first. */
-export const SEARCH_MATCHES_MAX = 2000;
 const REBUILD_BATCH = 1000;
 
 /**
  * Words of stored events in SQLite's FTS5. The words are cut by our own rules before they go in, so that a search of what
  * is stored and one of what is new agree.
  */
-export class SearchIndex {
+export class SqliteSearch {
   readonly #insert: StatementSync;
   readonly #delete: StatementSync;
   readonly #match: StatementSync;

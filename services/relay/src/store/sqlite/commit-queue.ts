@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { StoreBusyError } from './event-store.ts';
+import { StoreBusyError } from '../store-errors.ts';
 
 interface Waiting {
   run: () => unknown;
@@ -28,6 +28,7 @@ export class CommitQueue {
   #waiting: Waiting[] = [];
   #timer: NodeJS.Timeout | undefined;
   readonly #onRollback: (() => void)[] = [];
+  readonly #onCommitted: (() => void)[] = [];
 
   constructor(db: DatabaseSync, options: CommitQueueOptions) {
     this.#db = db;
@@ -37,6 +38,11 @@ export class CommitQueue {
   /** Calls `recount` after a transaction was undone: counts kept in memory may have run ahead. */
   onRollback(recount: () => void): void {
     this.#onRollback.push(recount);
+  }
+
+  /** Calls `told` after each commit. */
+  onCommitted(told: () => void): void {
+    this.#onCommitted.push(told);
   }
 
   /** Runs `work` inside the next transaction; settles after its commit. @throws StoreBusyError */
@@ -85,16 +91,18 @@ export class CommitQueue {
   }
 
   #transaction<T>(work: () => T): T {
+    let result: T;
     this.#db.exec('BEGIN IMMEDIATE');
     try {
-      const result = work();
+      result = work();
       this.#db.exec('COMMIT');
-      return result;
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       for (const recount of this.#onRollback) recount();
       throw error;
     }
+    for (const told of this.#onCommitted) told();
+    return result;
   }
 
   /** Commits what waits, all of it. */
