@@ -5,7 +5,8 @@ import WebSocket, { WebSocketServer } from 'ws';
 import { type HttpOptions, httpHandler } from './http.ts';
 import type { Limits } from './limits.ts';
 import type { RelayMetrics } from './metrics.ts';
-import { Session, type SessionContext } from './session.ts';
+import { Session } from './session.ts';
+import type { SessionContext } from './session-context.ts';
 
 /** Time that clients have to close after they were told that we go. */
 const CLOSE_MS = 1000;

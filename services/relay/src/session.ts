@@ -1,54 +1,17 @@
-import { randomBytes } from 'node:crypto';
-import type { Enforcer } from '@covey/enforcement';
 import { isHex64 } from '@covey/nostr';
-import { type ClusterField, parseAnnouncement } from '@covey/protocol';
+import { parseAnnouncement } from '@covey/protocol';
 import type WebSocket from 'ws';
-import { checkAuth, RefusedAuthError } from './auth.ts';
+import { RefusedAuthError } from './auth.ts';
 import { AnnouncedClient } from './clients/announced-client.ts';
-import type { EventBatches } from './clients/event-batches.ts';
-import type { Counts } from './counts.ts';
 import { BadFrameError, type ClientFrame, closed, idInText, notice, ok, parseFrame } from './frames.ts';
-import type { Limits } from './limits.ts';
-import type { LiveIndex } from './live-index.ts';
-import type { MemberLinks } from './members/member-links.ts';
 import type { RepairServer } from './members/repair-server.ts';
-import type { RelayMetrics } from './metrics.ts';
-import { type NegentropyBudget, NegentropySessions } from './negentropy-sessions.ts';
+import { NegentropySessions } from './negentropy-sessions.ts';
 import { Outbound } from './outbound.ts';
-import type { ReadPath } from './read-path.ts';
-import { ReaderRights } from './reader-rights.ts';
-import type { EventStore } from './store/event-store.ts';
-import { Subscription } from './subscription.ts';
-import { type Line, type Turns, WHOLE_TURN } from './turns.ts';
-import type { WritePath } from './write-path.ts';
+import { ProvenKeys } from './proven-keys.ts';
+import type { SessionContext } from './session-context.ts';
+import { SessionSubscriptions } from './session-subscriptions.ts';
+import { type Line, WHOLE_TURN } from './turns.ts';
 
-/** What all connections of a relay share. */
-export interface SessionContext {
-  limits: Limits;
-  writes: WritePath;
-  reads: ReadPath;
-  counts: Counts;
-  store: EventStore;
-  negentropyBudget: NegentropyBudget;
-  /** Kinds that only those may read whom an event is for. */
-  authKinds: readonly number[];
-  live: LiveIndex;
-  batches: EventBatches;
-  turns: Turns;
-  links: MemberLinks;
-  repairServer: () => RepairServer;
-  enforcer: () => Enforcer;
-  clusterField: () => ClusterField;
-  relayUrl: () => string;
-  metrics: RelayMetrics;
-  /** Unix milliseconds. */
-  clock: () => number;
-}
-
-/** Subscriptions that a member may keep here: it asks for all its clients. */
-const MEMBER_SUBSCRIPTIONS_MAX = 10_000;
-/** Pubkeys that one connection may authenticate. */
-const KEYS_MAX = 16;
 /** Messages of one connection that wait for their turn before it is no longer read. */
 const MESSAGES_WAITING_MAX = 64;
 const MESSAGES_BYTES_MAX = 1024 * 1024;
@@ -60,26 +23,23 @@ export class Session {
   readonly #context: SessionContext;
   readonly #outbound: Outbound;
   readonly #line: Line;
-  readonly #challenge = randomBytes(16).toString('hex');
-  readonly #keys = new Set<string>();
-  readonly #rights: ReaderRights;
+  readonly #proven: ProvenKeys;
+  readonly #subscriptions: SessionSubscriptions;
   #negentropy: NegentropySessions | undefined;
-  readonly #subscriptions = new Map<string, Subscription>();
-  #announced: AnnouncedClient | undefined;
   #writing = 0;
   #lastAnswer: Promise<unknown> = Promise.resolve();
   #repair: RepairServer | undefined;
-  #closed = false;
   /** Unix milliseconds. */
   lastHeardMs: number;
 
   constructor(socket: WebSocket, context: SessionContext) {
     this.#context = context;
     this.lastHeardMs = context.clock();
-    this.#rights = new ReaderRights(context.authKinds, this.#keys);
     this.#outbound = new Outbound(socket, context.limits, () =>
       context.metrics.cut.inc({ reason: 'slow reader' }),
     );
+    this.#proven = new ProvenKeys(context, this.#outbound);
+    this.#subscriptions = new SessionSubscriptions(context, this.#outbound, this.#proven);
     this.#line = context.turns.line({
       waitingMax: MESSAGES_WAITING_MAX,
       bytesMax: MESSAGES_BYTES_MAX,
@@ -91,17 +51,11 @@ export class Session {
       const message = data as Buffer;
       this.#line.add(() => this.#onMessage(message, isBinary), weightOf(message), message.length);
     });
-    this.#outbound.send(JSON.stringify(['AUTH', this.#challenge]));
+    this.#proven.challenge();
   }
 
   get subscriptions(): number {
     return this.#subscriptions.size;
-  }
-
-  /** Id of the member that this connection has proved to be, under the table of this moment. */
-  get member(): string | undefined {
-    for (const key of this.#keys) if (this.#context.links.has(key)) return key;
-    return undefined;
   }
 
   #onMessage(data: Buffer, isBinary: boolean): void {
@@ -124,7 +78,7 @@ export class Session {
         void this.#publish(frame.event, frame.hops);
         break;
       case 'REQ':
-        this.#subscribe(frame.subscription, frame.filters);
+        this.#subscriptions.open(frame.subscription, frame.filters);
         break;
       case 'COUNT':
         void this.#count(frame.subscription, frame.filters);
@@ -139,7 +93,7 @@ export class Session {
         this.#negentropy?.close(frame.subscription);
         break;
       case 'CLOSE':
-        this.#drop(frame.subscription);
+        this.#subscriptions.drop(frame.subscription);
         break;
       case 'AUTH':
         this.#authenticate(frame.event);
@@ -159,14 +113,14 @@ export class Session {
       return;
     }
     this.#context.metrics.badFrames.inc();
-    this.#drop(subscription);
+    this.#subscriptions.drop(subscription);
     this.#outbound.send(closed(subscription, `invalid: ${message}`));
   }
 
   /** What a client may send, a member may forward: with its own words around it. */
   get #frameBytesMax(): number {
     const { frameBytesMax } = this.#context.limits;
-    return this.member ? 2 * frameBytesMax : frameBytesMax;
+    return this.#proven.member ? 2 * frameBytesMax : frameBytesMax;
   }
 
   #bad(message: string): void {
@@ -186,81 +140,34 @@ export class Session {
     const { writes, limits } = this.#context;
     if (++this.#writing >= limits.writesInFlightMax) this.#line.hold();
     const answering = writes.publish(value, {
-      member: this.member,
+      member: this.#proven.member,
       hops,
-      announced: this.#announced?.options.redirects === true,
-      authenticated: this.#keys,
+      announced: this.#subscriptions.announced?.options.redirects === true,
+      authenticated: this.#proven.keys,
     });
     // Answers go out in the order of what they answer; `publish` never rejects.
     const turn = this.#lastAnswer.then(() => answering);
     this.#lastAnswer = turn;
     const answer = await turn;
     if (this.#writing-- === limits.writesInFlightMax) this.#line.release();
-    if (answer.accepted && this.#announced) this.#announced.wrote((value as { pubkey: string }).pubkey);
+    if (answer.accepted) this.#subscriptions.announced?.wrote((value as { pubkey: string }).pubkey);
     if (answer.id === undefined) {
       this.#outbound.send(notice(answer.message));
       return;
     }
-    if (answer.message.startsWith('auth-required:'))
-      this.#outbound.send(JSON.stringify(['AUTH', this.#challenge]));
+    if (answer.message.startsWith('auth-required:')) this.#proven.challenge();
     this.#outbound.send(ok(answer.id, answer.accepted, answer.message));
   }
 
-  #subscribe(id: string, asked: Subscription['filters']): void {
-    const { limits, live, reads, metrics, enforcer } = this.#context;
-    this.#drop(id);
-    if (this.#closed) return;
-    const client = this.member ? undefined : this.#announced;
-    const filters = client?.narrow(asked) ?? asked;
-    const most = this.member ? MEMBER_SUBSCRIPTIONS_MAX : limits.subscriptionsMax;
-    if (this.#subscriptions.size >= most) {
-      this.#outbound.send(
-        closed(id, `rate-limited: ${most} subscriptions are open on this connection; close one first`),
-      );
+  async #count(id: string, filters: Parameters<SessionSubscriptions['open']>[1]): Promise<void> {
+    const refusal = this.#proven.refusal(filters);
+    if (refusal !== undefined) {
+      this.#outbound.send(closed(id, refusal));
       return;
     }
-    if (this.#refuses(id, filters)) return;
-    const named = client?.name({ id, filters }, enforcer());
-    if (named === 'all') return;
-    const subscription = new Subscription(
-      id,
-      filters,
-      this.#outbound,
-      () => metrics.countSent(),
-      client?.outputFor(id, filters),
-    );
-    subscription.mayRead = this.#mayRead;
-    this.#subscriptions.set(id, subscription);
-    live.add(subscription);
-    void reads
-      .serve(subscription, this.#outbound, this.member !== undefined, named === 'some')
-      .catch((error) => {
-        reads.report(error);
-        if (this.#subscriptions.get(id) !== subscription) return;
-        this.#drop(id);
-        this.#outbound.send(closed(id, 'error: this relay could not read its store'));
-      });
-  }
-
-  /** What this connection may read; undefined for everything. Members ask for their clients, and do the withholding. */
-  get #mayRead(): ((json: string) => boolean) | undefined {
-    return this.member ? undefined : this.#rights.mayRead;
-  }
-
-  /** Says so when filters ask for what this connection may not read. */
-  #refuses(id: string, filters: Subscription['filters']): boolean {
-    const reason = this.member ? undefined : this.#rights.refusal(filters);
-    if (reason === undefined) return false;
-    if (reason.startsWith('auth-required:')) this.#outbound.send(JSON.stringify(['AUTH', this.#challenge]));
-    this.#outbound.send(closed(id, reason));
-    return true;
-  }
-
-  async #count(id: string, filters: Subscription['filters']): Promise<void> {
-    if (this.#refuses(id, filters)) return;
     const { counts, reads } = this.#context;
     try {
-      const answer = await counts.count(filters, this.member !== undefined, this.#mayRead);
+      const answer = await counts.count(filters, this.#proven.member !== undefined, this.#proven.mayRead);
       this.#outbound.send(JSON.stringify(['COUNT', id, answer]));
     } catch (error) {
       reads.report(error);
@@ -275,7 +182,7 @@ export class Session {
       limits,
       budget,
       clock,
-      mayRead: this.#mayRead,
+      mayRead: this.#proven.mayRead,
       send: (frame) => this.#outbound.send(frame),
     });
     return this.#negentropy;
@@ -291,15 +198,6 @@ export class Session {
     }
   }
 
-  #drop(id: string): void {
-    const subscription = this.#subscriptions.get(id);
-    if (!subscription) return;
-    this.#subscriptions.delete(id);
-    this.#announced?.forget(id);
-    this.#context.live.remove(subscription);
-    subscription.close();
-  }
-
   #authenticate(value: unknown): void {
     const id = (value as { id?: unknown } | null | undefined)?.id;
     const answer = (accepted: boolean, message: string) => {
@@ -307,14 +205,7 @@ export class Session {
       else this.#bad(message.replace(/^invalid: /, ''));
     };
     try {
-      const now = Math.floor(this.#context.clock() / 1000);
-      const { pubkey } = checkAuth(value, this.#challenge, this.#context.relayUrl(), now, (key) =>
-        this.#context.links.has(key),
-      );
-      if (this.#keys.size >= KEYS_MAX)
-        throw new RefusedAuthError(`restricted: ${KEYS_MAX} keys are authenticated on this connection`);
-      this.#keys.add(pubkey);
-      this.#context.links.heard(pubkey);
+      this.#proven.prove(value);
       answer(true, '');
     } catch (error) {
       if (!(error instanceof RefusedAuthError)) throw error;
@@ -331,7 +222,7 @@ export class Session {
     }
     const { batches, enforcer, clock, clusterField } = this.#context;
     const { options } = announcement;
-    this.#announced = new AnnouncedClient(options, this.#outbound, batches, enforcer(), clock);
+    this.#subscriptions.announced = new AnnouncedClient(options, this.#outbound, batches, enforcer(), clock);
     this.#outbound.send(JSON.stringify(['COVEY', { ...clusterField(), options }]));
   }
 
@@ -339,7 +230,7 @@ export class Session {
   async #answerRepair(frame: readonly unknown[]): Promise<void> {
     this.#repair ??= this.#context.repairServer();
     try {
-      const answer = await this.#repair.answer(frame, this.member);
+      const answer = await this.#repair.answer(frame, this.#proven.member);
       if (answer) this.#outbound.send(JSON.stringify(answer));
     } catch (error) {
       this.#context.reads.report(error);
@@ -349,22 +240,17 @@ export class Session {
     }
   }
 
-  /** Under a new table, subscriptions whose accounts live elsewhere now are taken up there. */
+  /** Under a new table. */
   reroute(): void {
-    if (this.#closed || this.member) return;
-    const { reads, enforcer, clusterField } = this.#context;
-    const client = this.#announced;
-    client?.tellMoved(this.#subscriptions.values(), this.#keys, enforcer(), clusterField());
-    for (const subscription of [...this.#subscriptions.values()])
-      if (!client?.options.redirects) reads.reroute(subscription);
-      else if (client.name(subscription, enforcer()) === 'all') this.#drop(subscription.id);
+    this.#subscriptions.reroute();
   }
 
   /** Says where to go on, to a client that understands it. @returns the code to close with */
   farewell(): 1001 | 1012 {
-    if (!this.#announced || this.member) return 1001;
+    const { announced } = this.#subscriptions;
+    if (!announced || this.#proven.member) return 1001;
     const { enforcer, clusterField } = this.#context;
-    this.#announced.tellLeaving(this.#subscriptions.values(), this.#keys, enforcer(), clusterField().member);
+    announced.tellLeaving(this.#subscriptions.all(), this.#proven.keys, enforcer(), clusterField().member);
     return 1012;
   }
 
@@ -384,11 +270,11 @@ export class Session {
   }
 
   end(): void {
-    this.#closed = true;
-    if (this.member) this.#context.links.onLeft(this.member);
+    const { member } = this.#proven;
+    if (member) this.#context.links.onLeft(member);
     this.#negentropy?.end();
     this.#repair?.end();
-    for (const id of [...this.#subscriptions.keys()]) this.#drop(id);
+    this.#subscriptions.end();
   }
 }
 

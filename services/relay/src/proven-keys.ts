@@ -1,0 +1,59 @@
+import { randomBytes } from 'node:crypto';
+import { checkAuth, RefusedAuthError } from './auth.ts';
+import type { Outbound } from './outbound.ts';
+import { ReaderRights } from './reader-rights.ts';
+import type { SessionContext } from './session-context.ts';
+
+/** Pubkeys that one connection may authenticate. */
+const KEYS_MAX = 16;
+
+/** Who a connection has proved to be (NIP-42), and what that lets it read. */
+export class ProvenKeys {
+  readonly keys: ReadonlySet<string>;
+  readonly #keys = new Set<string>();
+  readonly #challenge = randomBytes(16).toString('hex');
+  readonly #rights: ReaderRights;
+  readonly #context: SessionContext;
+  readonly #outbound: Outbound;
+
+  constructor(context: SessionContext, outbound: Outbound) {
+    this.#context = context;
+    this.#outbound = outbound;
+    this.keys = this.#keys;
+    this.#rights = new ReaderRights(context.authKinds, this.#keys);
+  }
+
+  /** Id of the member that this connection has proved to be, under the table of this moment. */
+  get member(): string | undefined {
+    for (const key of this.#keys) if (this.#context.links.has(key)) return key;
+    return undefined;
+  }
+
+  /** Says what is to be signed. */
+  challenge(): void {
+    this.#outbound.send(JSON.stringify(['AUTH', this.#challenge]));
+  }
+
+  /** Takes the event of an AUTH message. @throws RefusedAuthError */
+  prove(value: unknown): void {
+    const { clock, links, relayUrl } = this.#context;
+    const now = Math.floor(clock() / 1000);
+    const { pubkey } = checkAuth(value, this.#challenge, relayUrl(), now, (key) => links.has(key));
+    if (this.#keys.size >= KEYS_MAX)
+      throw new RefusedAuthError(`restricted: ${KEYS_MAX} keys are authenticated on this connection`);
+    this.#keys.add(pubkey);
+    links.heard(pubkey);
+  }
+
+  /** What this connection may read; undefined for everything. Members ask for their clients, and do the withholding. */
+  get mayRead(): ((json: string) => boolean) | undefined {
+    return this.member ? undefined : this.#rights.mayRead;
+  }
+
+  /** Why filters ask for what this connection may not read; undefined when it may. A challenge goes out when it would help. */
+  refusal(filters: Parameters<ReaderRights['refusal']>[0]): string | undefined {
+    const reason = this.member ? undefined : this.#rights.refusal(filters);
+    if (reason?.startsWith('auth-required:')) this.challenge();
+    return reason;
+  }
+}

@@ -1,0 +1,37 @@
+import type { Enforcer } from '@covey/enforcement';
+import type { ClusterField } from '@covey/protocol';
+import type { EventBatches } from './clients/event-batches.ts';
+import type { Counts } from './counts.ts';
+import type { Limits } from './limits.ts';
+import type { LiveIndex } from './live-index.ts';
+import type { MemberLinks } from './members/member-links.ts';
+import type { RepairServer } from './members/repair-server.ts';
+import type { RelayMetrics } from './metrics.ts';
+import type { NegentropyBudget } from './negentropy-sessions.ts';
+import type { ReadPath } from './read-path.ts';
+import type { EventStore } from './store/event-store.ts';
+import type { Turns } from './turns.ts';
+import type { WritePath } from './write-path.ts';
+
+/** What all connections of a relay share. */
+export interface SessionContext {
+  limits: Limits;
+  writes: WritePath;
+  reads: ReadPath;
+  counts: Counts;
+  store: EventStore;
+  negentropyBudget: NegentropyBudget;
+  /** Kinds that only those may read whom an event is for. */
+  authKinds: readonly number[];
+  live: LiveIndex;
+  batches: EventBatches;
+  turns: Turns;
+  links: MemberLinks;
+  repairServer: () => RepairServer;
+  enforcer: () => Enforcer;
+  clusterField: () => ClusterField;
+  relayUrl: () => string;
+  metrics: RelayMetrics;
+  /** Unix milliseconds. */
+  clock: () => number;
+}
