@@ -211,12 +211,12 @@ describe('speed', () => {
     const event = by('alice', 1, [bob, ['t', 'nostr']]);
     let best = 0;
     for (let round = 0; round < 8; round++) {
-      const start = performance.now();
+      const start = process.threadCpuUsage(); // not the clock: others may be busy on this machine
       for (let i = 0; i < 100_000; i++) {
         enforcer.decide(event, client);
         enforcer.deliveries(event);
       }
-      best = Math.max(best, 100_000 / ((performance.now() - start) / 1000));
+      best = Math.max(best, 100_000 / (process.threadCpuUsage(start).user / 1e6));
     }
     console.log(`${Math.round(best / 1000)} thousand decisions with deliveries a second`);
     assert.ok(best > 200_000, `${best}`);

