@@ -48,7 +48,8 @@ export class PlacementTable {
   readonly #view: DataView;
   readonly #groupsAt: number;
   readonly #listsAt: number;
-  readonly #rows: AccountRows;
+  /** Account → group rows, as they stand in the bytes. */
+  readonly rows: AccountRows;
   readonly #moves = new Map<number, TableMove>();
   readonly #memberIndex = new Map<string, number>();
   #root: string | undefined;
@@ -79,7 +80,7 @@ export class PlacementTable {
     this.groupCount = view.getUint32(16, true);
     this.#groupsAt = groups.offset;
     this.#listsAt = lists.offset;
-    this.#rows = { prefixes: prefixes.bytes, exceptions: exceptions.bytes };
+    this.rows = { prefixes: prefixes.bytes, exceptions: exceptions.bytes };
     this.accounts = view.getUint32(24, true) + view.getUint32(28, true);
     const moveCount = view.getUint32(20, true);
     if (
@@ -125,7 +126,7 @@ export class PlacementTable {
   #check(entries: number): void {
     for (let g = 0; g < this.groupCount; g++)
       this.#list(this.#view.getUint32(this.#groupsAt + g * 8, true), this.#groupsAt + g * 8 + 4, entries);
-    const { prefixes, exceptions } = this.#rows;
+    const { prefixes, exceptions } = this.rows;
     for (let at = 0; at < prefixes.length; at += PREFIX_ROW_BYTES) {
       if (readU32(prefixes, at + PREFIX_BYTES) >= this.groupCount)
         throw new InvalidTableError('a row names no group');
@@ -153,11 +154,11 @@ export class PlacementTable {
 
   /** Number of the group that lists `key` (32 bytes), or −1 when none does. At least a million a second on a core. */
   listedGroupOf(key: Uint8Array): number {
-    const row = findPrefix(this.#rows.prefixes, key);
-    if (row >= 0) return readU32(this.#rows.prefixes, row * PREFIX_ROW_BYTES + PREFIX_BYTES);
-    if (this.#rows.exceptions.length === 0) return -1;
-    const exception = findException(this.#rows.exceptions, key);
-    return exception < 0 ? -1 : readU32(this.#rows.exceptions, exception * EXCEPTION_ROW_BYTES + KEY_BYTES);
+    const row = findPrefix(this.rows.prefixes, key);
+    if (row >= 0) return readU32(this.rows.prefixes, row * PREFIX_ROW_BYTES + PREFIX_BYTES);
+    if (this.rows.exceptions.length === 0) return -1;
+    const exception = findException(this.rows.exceptions, key);
+    return exception < 0 ? -1 : readU32(this.rows.exceptions, exception * EXCEPTION_ROW_BYTES + KEY_BYTES);
   }
 
   /** The group of any 32-byte key (a pubkey, or the SHA-256 of a hashtag): the one that lists it, or its slot. */
@@ -198,7 +199,7 @@ export class PlacementTable {
       members: this.members,
       groups,
       moves: this.moves(),
-      rows: this.#rows,
+      rows: this.rows,
     };
   }
 }
