@@ -7,12 +7,20 @@ import { NatsLink, type Refusal, TableFollower } from '@covey/nats';
 import { publicKeyOf } from '@covey/nostr';
 import { connectPostgres, MIGRATIONS, migrate, type Sql, storeLists } from '@covey/postgres';
 import { subjectsOf } from '@covey/protocol';
-import { signCertificate, signManifest, type TableMember, verifyManifest } from '@covey/table';
+import {
+  PlacementTable,
+  signCertificate,
+  signManifest,
+  type TableMember,
+  verifyManifest,
+} from '@covey/table';
+import { commitDraft, draftStep } from '../../services/coordinator/src/epochs/commit-draft.ts';
 import {
   commitEpoch,
   FencedError,
   lastEpoch,
   nextInOutbox,
+  tableOf,
 } from '../../services/coordinator/src/epochs/epoch-store.ts';
 import { type RunEpochOptions, runEpoch } from '../../services/coordinator/src/epochs/run-epoch.ts';
 import { Lease } from '../../services/coordinator/src/lease.ts';
@@ -84,7 +92,7 @@ describe('epochs, from the graph in PostgreSQL to a follower behind NATS', () =>
   });
   after(async () => {
     for (const stop of stops.reverse()) await stop();
-    await sql?.end();
+    await sql?.end({ timeout: 5 });
     await nats?.stop();
     await postgres?.stop();
     if (dir) rmSync(dir, { recursive: true, force: true });
@@ -288,6 +296,40 @@ describe('epochs, from the graph in PostgreSQL to a follower behind NATS', () =>
       FencedError,
       'an epoch is written once',
     );
+  });
+
+  test('a step with a given content is an epoch like any other, and what is written with it stands with it', async () => {
+    const last = (await lastEpoch(sql))!;
+    const fence = Number((await sql`select fence from coordinator_lease`)[0]!['fence']);
+    const previous = new PlacementTable(await tableOf(sql, last.epoch));
+    const content = previous.content();
+    const groups = [...content.groups];
+    groups[0] = { ...groups[0]!, members: [...groups[0]!.members].reverse() };
+    const context = { sql, cluster: CLUSTER, fence, keys };
+    const draft = draftStep(
+      last,
+      previous,
+      { ...content, groups },
+      { createdAt: 2000, reason: 'step', moved: 0 },
+    );
+    await assert.rejects(
+      commitDraft(context, last, draft, async (tx) => {
+        await tx`insert into future_lists (pubkey, kind, created_at, source, event) values ('\\x00', 3, 1, 'x', '{}')`;
+        throw new Error('changed its mind');
+      }),
+      /changed its mind/,
+    );
+    assert.equal((await lastEpoch(sql))!.epoch, last.epoch);
+    assert.equal((await sql`select 1 from future_lists`).length, 0);
+    await commitDraft(context, last, draft);
+    await assert.rejects(commitDraft(context, last, draft), FencedError, 'a step is made once');
+    const now = (await lastEpoch(sql))!;
+    assert.equal(now.epoch, last.epoch + 1);
+    assert.equal(now.snapshot, last.snapshot, 'the schedule finds nothing to place');
+    const manifest = verifyManifest(await manifestOf(now.epoch), [root], CLUSTER);
+    assert.equal(manifest.previous, last.manifestId);
+    assert.deepEqual(new PlacementTable(await tableOf(sql, now.epoch)).group(0).members, groups[0].members);
+    assert.ok(draft.delta && draft.delta.length < 2000, 'a step costs what it changes');
   });
 
   test('the same inputs give the same bytes', async () => {

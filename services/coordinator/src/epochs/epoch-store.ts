@@ -1,19 +1,30 @@
 import type { NostrEvent } from '@covey/nostr';
-import type { Sql } from '@covey/postgres';
+import type { Sql, TransactionSql } from '@covey/postgres';
 import type { EpochReport } from './report.ts';
 
-/** Epochs whose whole table stays in PostgreSQL. */
+/** Epochs whose whole table stays in PostgreSQL, and reports that do. */
 const TABLES_KEPT = 8;
+const REPORTS_KEPT = 8;
 
 /** Another coordinator has taken the lead: what this one computed is thrown away. */
 export class FencedError extends Error {
   override name = 'FencedError';
 }
 
+export interface EpochCounts {
+  accounts: number;
+  follows: number;
+  communities: number;
+  groups: number;
+  moved: number;
+}
+
 export interface EpochHead {
   epoch: number;
   root: string;
   manifestId: string;
+  inputs: string;
+  counts: EpochCounts;
   /** Digest of graph, members, pins and options: equal to the last one's, there is nothing to place. */
   snapshot: string;
 }
@@ -23,21 +34,35 @@ export interface EpochRow extends EpochHead {
   createdAt: number;
   reason: string;
   manifest: NostrEvent;
-  inputs: string;
-  counts: { accounts: number; follows: number; communities: number; groups: number; moved: number };
   table: Uint8Array;
   delta?: Uint8Array | undefined;
-  report: EpochReport & Record<string, unknown>;
+  /** Absent for a step: the newest report stands. */
+  report?: (EpochReport & Record<string, unknown>) | undefined;
 }
 
 /** The newest epoch, or undefined before the first. */
 export async function lastEpoch(sql: Sql): Promise<EpochHead | undefined> {
-  const rows = await sql<{ epoch: string; root: string; manifest_id: string; snapshot: string }[]>`
-    select epoch, root, manifest_id, snapshot from epochs order by epoch desc limit 1`;
+  const rows = await sql<LastRow[]>`
+    select epoch, root, manifest_id, snapshot, inputs, accounts, follows, communities, groups, moved
+    from epochs order by epoch desc limit 1`;
   const row = rows[0];
-  return (
-    row && { epoch: Number(row.epoch), root: row.root, manifestId: row.manifest_id, snapshot: row.snapshot }
-  );
+  if (!row) return undefined;
+  const { accounts, communities, groups, moved, root, snapshot, inputs } = row;
+  const counts = { accounts, follows: Number(row.follows), communities, groups, moved };
+  return { epoch: Number(row.epoch), root, manifestId: row.manifest_id, snapshot, inputs, counts };
+}
+
+interface LastRow {
+  epoch: string;
+  root: string;
+  manifest_id: string;
+  snapshot: string;
+  inputs: string;
+  accounts: number;
+  follows: string;
+  communities: number;
+  groups: number;
+  moved: number;
 }
 
 /** The bytes of an epoch's table. @throws Error when they are no longer kept. */
@@ -52,9 +77,14 @@ export async function tableOf(sql: Sql, epoch: number): Promise<Uint8Array> {
 
 /**
  * Writes an epoch, its report and its outbox row in one transaction, under the leader's fence.
+ * @param together further statements of that transaction.
  * @throws FencedError when this coordinator no longer leads, or another one has written this epoch.
  */
-export async function commitEpoch(sql: Sql, row: EpochRow): Promise<void> {
+export async function commitEpoch(
+  sql: Sql,
+  row: EpochRow,
+  together?: (tx: TransactionSql) => Promise<void>,
+): Promise<void> {
   await sql.begin(async (tx) => {
     // Holds the lease row until the commit: nobody can take the lead between this check and the epoch.
     const lease =
@@ -72,9 +102,11 @@ export async function commitEpoch(sql: Sql, row: EpochRow): Promise<void> {
       on conflict do nothing returning epoch`;
     if (inserted.length === 0) throw new FencedError(`epoch ${row.epoch} does not follow the last epoch`);
     await tx`insert into epoch_outbox (epoch) values (${row.epoch})`;
-    await tx`insert into epoch_reports (epoch, report) values (${row.epoch}, ${tx.json(row.report as never)})`;
+    if (row.report)
+      await tx`insert into epoch_reports (epoch, report) values (${row.epoch}, ${tx.json(row.report as never)})`;
     await tx`update epochs set table_bytes = null, delta = null where epoch <= ${row.epoch - TABLES_KEPT} and table_bytes is not null`;
-    await tx`delete from epoch_reports where epoch <= ${row.epoch - TABLES_KEPT}`;
+    await tx`delete from epoch_reports where epoch not in (select epoch from epoch_reports order by epoch desc limit ${REPORTS_KEPT})`;
+    await together?.(tx);
   });
 }
 

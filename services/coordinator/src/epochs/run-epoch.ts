@@ -1,21 +1,13 @@
 import type { PlaceResult } from '@covey/jobs';
-import type { NostrEvent } from '@covey/nostr';
 import { type LoadedGraph, loadGraph, namesOf, type Sql } from '@covey/postgres';
-import { PlacementTable, signManifest, type TableMember } from '@covey/table';
-import type { CoordinatorKeys } from '../config.ts';
+import { PlacementTable, type TableMember } from '@covey/table';
+import { type CommitContext, commitDraft } from './commit-draft.ts';
 import { computeOnThread } from './compute-thread.ts';
-import { commitEpoch, lastEpoch, tableOf } from './epoch-store.ts';
+import { lastEpoch, tableOf } from './epoch-store.ts';
 import { type EpochInputs, inputsDigest, memberOrder, type PlacementOptions } from './inputs.ts';
 import { pinsOf } from './pins.ts';
 
-/** How long moves of an epoch may start. */
-const MOVES_SECONDS = 24 * 3600;
-
-export interface RunEpochOptions {
-  sql: Sql;
-  cluster: string;
-  fence: number;
-  keys: CoordinatorKeys;
+export interface RunEpochOptions extends CommitContext {
   members: readonly TableMember[];
   placement: PlacementOptions;
   reason: string;
@@ -29,11 +21,11 @@ export interface RunEpochOptions {
 }
 
 /**
- * Makes the next epoch: load, compute, sign, commit. Publishing is the outbox's business.
+ * Places anew and makes that the next epoch: load, compute, sign, commit.
  * @throws PlacementFailedError, FencedError
  */
 export async function runEpoch(options: RunEpochOptions): Promise<PlaceResult> {
-  const { sql, cluster, keys, nowMs, onPhase } = options;
+  const { sql, cluster, nowMs, onPhase } = options;
   const startedMs = nowMs();
   onPhase('load', 0, 1);
   const last = await lastEpoch(sql);
@@ -66,40 +58,20 @@ export async function runEpoch(options: RunEpochOptions): Promise<PlaceResult> {
     groups: computed.groups,
     moved: computed.moved.accounts,
   };
-  onPhase('sign', 0, 1);
-  const manifest: NostrEvent = signManifest(
-    {
-      cluster,
-      epoch: inputs.epoch,
-      previous: last?.manifestId ?? null,
-      createdAt: inputs.createdAt,
-      root: computed.root,
-      tableBytes: computed.table.length,
-      inputs: computed.inputs,
-      movesUntil: inputs.createdAt + MOVES_SECONDS,
-      members,
-      counts,
-    },
-    keys.pubkey,
-    keys.secretKey,
-    keys.certificate,
-  );
   onPhase('commit', 0, 1);
   const commitStartedMs = nowMs();
   const named = await nameAccounts(sql, report.communities, graph);
-  await commitEpoch(sql, {
+  await commitDraft(options, last, {
     epoch: inputs.epoch,
-    root: computed.root,
-    manifestId: manifest.id,
-    snapshot,
-    fence: options.fence,
     createdAt: inputs.createdAt,
-    reason: options.reason,
-    manifest,
-    inputs: computed.inputs,
-    counts,
     table: computed.table,
+    root: computed.root,
+    members,
     delta: computed.delta,
+    inputs: computed.inputs,
+    snapshot,
+    counts,
+    reason: options.reason,
     report: {
       ...report,
       communities: named as never,
