@@ -1,7 +1,9 @@
 import type { NostrEvent } from '@covey/nostr';
 import type { Spool, SpooledEvent } from '../store/spool.ts';
-import { type MemberLink, MemberUnreachableError, type PublishAnswer } from './member-link.ts';
+import type { PublishAnswer } from './link-publishes.ts';
+import type { MemberLink } from './member-link.ts';
 import type { MemberLinks } from './member-links.ts';
+import { MemberUnreachableError } from './member-unreachable.ts';
 
 const BATCH = 128;
 /** Events in flight to one member. */

@@ -1,11 +1,11 @@
-import { type Filter, filterToJson, isPrivateRelayUrl, type NostrEvent } from '@covey/nostr';
+import { type Filter, isPrivateRelayUrl, type NostrEvent } from '@covey/nostr';
 import WebSocket from 'ws';
 import { signAuth } from '../auth.ts';
+import { LinkPublishes, type PublishAnswer } from './link-publishes.ts';
+import { type FetchAnswer, LinkReadings, type LiveListener } from './link-readings.ts';
+import { LinkReconciliations, type Reconciliation } from './link-reconciliations.ts';
+import { MemberUnreachableError } from './member-unreachable.ts';
 import { publicLookup } from './public-lookup.ts';
-
-export class MemberUnreachableError extends Error {
-  override name = 'MemberUnreachableError';
-}
 
 export interface LinkOptions {
   /** This member: who it proves to be. */
@@ -23,51 +23,9 @@ export interface LinkOptions {
   frameBytesMax: number;
 }
 
-export interface PublishAnswer {
-  accepted: boolean;
-  message: string;
-}
-
-export interface FetchAnswer {
-  events: unknown[];
-  /** As the other member's EOSE said (NIP-67); undefined when it said nothing. */
-  complete: boolean | undefined;
-  /** It said that it is still filling its copy of what was asked for: others may have more. */
-  filling: boolean;
-}
-
-/** One comparison of what both members have, by negentropy. */
-export interface Reconciliation {
-  /** Sends a message; the answer, or `tooMany` when the scope is too large for the other side. @throws MemberUnreachableError */
-  exchange(
-    message: string,
-    timeoutMs: number,
-  ): Promise<{ message: string; filling: boolean; tooMany: boolean }>;
-  close(): void;
-}
-
-export interface LiveListener {
-  onEvent(event: unknown): void;
-  /** The subscription is gone: the connection broke or the other side closed it. */
-  onLost(): void;
-}
-
-interface Reading {
-  /** @param bytes size of the message that carried it */
-  onEvent(event: unknown, bytes: number): void;
-  onEose(complete: boolean | undefined): void;
-  onLost(reason: string): void;
-  onFilling?(): void;
-}
-
 const BACKOFF_MS_MIN = 200;
 const BACKOFF_MS_MAX = 15_000;
-const ANSWER_MS = 10_000;
 const PING_MS = 10_000;
-/** Events that one fetch takes before it stops and says that there is more. */
-const FETCH_EVENTS_MAX = 20_000;
-const FETCH_BYTES_MAX = 64 * 1024 * 1024;
-
 /**
  * The connection to one other member: opened when it is needed, authenticated by NIP-42, reopened with backoff. Whoever
  * uses it decides what to do when it can't be reached.
@@ -81,22 +39,19 @@ export class MemberLink {
   #failures = 0;
   #retryAtMs = 0;
   #doubtedUntilMs = 0;
-  #nextId = 0;
   #closed = false;
-  readonly #publishing = new Map<
-    string,
-    { settle(answer: PublishAnswer): void; fail(error: Error): void }[]
-  >();
-  readonly #readings = new Map<string, Reading>();
-  readonly #reconciling = new Map<
-    string,
-    { settle(frame: readonly unknown[]): void; fail(error: Error): void }
-  >();
+  readonly #publishes: LinkPublishes;
+  readonly #readings: LinkReadings;
+  readonly #reconciliations: LinkReconciliations;
 
   constructor(id: string, url: string, options: LinkOptions) {
     this.id = id;
     this.url = url;
     this.#options = options;
+    const doubt = (ms: number) => this.doubt(ms);
+    this.#publishes = new LinkPublishes(url, doubt);
+    this.#readings = new LinkReadings(url, doubt);
+    this.#reconciliations = new LinkReconciliations(url);
   }
 
   get connected(): boolean {
@@ -219,168 +174,37 @@ export class MemberLink {
     this.#socket = undefined;
     this.#options.log.debug({ member: this.id, url: this.url }, 'lost the connection to a member');
     const error = new MemberUnreachableError(`the connection to ${this.url} broke`);
-    const publishing = [...this.#publishing.values()].flat();
-    this.#publishing.clear();
-    for (const { fail } of publishing) fail(error);
-    const readings = [...this.#readings.values()];
-    this.#readings.clear();
-    for (const reading of readings) reading.onLost(error.message);
-    const reconciling = [...this.#reconciling.values()];
-    this.#reconciling.clear();
-    for (const { fail } of reconciling) fail(error);
+    this.#publishes.lost(error);
+    this.#readings.lost(error);
+    this.#reconciliations.lost(error);
   }
 
   #onFrame(frame: readonly unknown[], bytes: number): void {
     const [type, id] = frame;
     if (typeof id !== 'string') return;
-    if (type === 'OK') {
-      const waiting = this.#publishing.get(id);
-      this.#publishing.delete(id);
-      for (const { settle } of waiting ?? [])
-        settle({ accepted: frame[2] === true, message: String(frame[3] ?? '') });
-      return;
-    }
-    if (type === 'COVEY-NEG' || type === 'COVEY-NEG-ERR') {
-      this.#reconciling.get(id)?.settle(frame);
-      return;
-    }
-    const reading = this.#readings.get(id);
-    if (!reading) return;
-    if (type === 'COVEY-FILLING') reading.onFilling?.();
-    else if (type === 'EVENT') reading.onEvent(frame[2], bytes);
-    else if (type === 'EOSE') reading.onEose(readHint(frame[2]));
-    else if (type === 'CLOSED') {
-      this.#readings.delete(id);
-      reading.onLost(`${this.url}: ${String(frame[2] ?? '').slice(0, 200)}`);
-    }
+    if (type === 'OK') this.#publishes.onOk(id, frame[2], frame[3]);
+    else if (type === 'COVEY-NEG' || type === 'COVEY-NEG-ERR') this.#reconciliations.onFrame(id, frame);
+    else this.#readings.onFrame(type, id, frame[2], bytes);
   }
 
   /** Sends an event that has passed through `hops` members. @throws MemberUnreachableError */
   async publish(event: NostrEvent, hops: number): Promise<PublishAnswer> {
-    const socket = await this.ready();
-    return await new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.doubt(ANSWER_MS);
-        fail(new MemberUnreachableError(`${this.url} did not answer an event within ${ANSWER_MS} ms`));
-      }, ANSWER_MS);
-      const waiting = {
-        settle: (answer: PublishAnswer) => {
-          clearTimeout(timer);
-          resolve(answer);
-        },
-        fail: (error: Error) => fail(error),
-      };
-      const fail = (error: Error) => {
-        clearTimeout(timer);
-        reject(error);
-      };
-      const others = this.#publishing.get(event.id);
-      if (others) others.push(waiting);
-      else this.#publishing.set(event.id, [waiting]);
-      socket.send(`["EVENT",${JSON.stringify(event)},{"hops":${hops}}]`);
-    });
+    return await this.#publishes.publish(await this.ready(), event, hops);
   }
 
   /** What the other member has stored for these filters. @throws MemberUnreachableError */
   async fetch(filters: readonly Filter[], timeoutMs: number): Promise<FetchAnswer> {
-    const socket = await this.ready();
-    return await new Promise((resolve, reject) => {
-      const id = `f${this.#nextId++}`;
-      const events: unknown[] = [];
-      let bytes = 0;
-      let filling = false;
-      const end = () => {
-        clearTimeout(timer);
-        if (this.#readings.delete(id) && socket.readyState === WebSocket.OPEN)
-          socket.send(JSON.stringify(['CLOSE', id]));
-      };
-      const timer = setTimeout(() => {
-        end();
-        this.doubt(ANSWER_MS);
-        reject(new MemberUnreachableError(`${this.url} did not answer within ${timeoutMs} ms`));
-      }, timeoutMs);
-      this.#readings.set(id, {
-        onEvent: (event, size) => {
-          bytes += size;
-          if (events.push(event) < FETCH_EVENTS_MAX && bytes < FETCH_BYTES_MAX) return;
-          end();
-          resolve({ events, complete: false, filling });
-        },
-        onEose: (complete) => {
-          end();
-          resolve({ events, complete, filling });
-        },
-        onLost: (reason) => {
-          clearTimeout(timer);
-          reject(new MemberUnreachableError(reason));
-        },
-        onFilling: () => {
-          filling = true;
-        },
-      });
-      socket.send(req(id, filters));
-    });
+    return await this.#readings.fetch(await this.ready(), filters, timeoutMs);
   }
 
   /** New events for these filters until `stop` is called or the link is lost. @throws MemberUnreachableError */
   async subscribe(filters: readonly Filter[], listener: LiveListener): Promise<() => void> {
-    const socket = await this.ready();
-    const id = `l${this.#nextId++}`;
-    this.#readings.set(id, {
-      onEvent: (event) => listener.onEvent(event),
-      onEose: () => {},
-      onLost: () => listener.onLost(),
-    });
-    socket.send(req(id, filters));
-    return () => {
-      if (this.#readings.delete(id) && socket.readyState === WebSocket.OPEN)
-        socket.send(JSON.stringify(['CLOSE', id]));
-    };
+    return this.#readings.subscribe(await this.ready(), filters, listener);
   }
 
   /** Compares what both have of a scope. @throws MemberUnreachableError */
   async reconcile(scope: object): Promise<Reconciliation> {
-    const socket = await this.ready();
-    const id = `n${this.#nextId++}`;
-    let opened = false;
-    return {
-      exchange: (message, timeoutMs) =>
-        new Promise((resolve, reject) => {
-          const done = () => {
-            clearTimeout(timer);
-            this.#reconciling.delete(id);
-          };
-          const fail = (error: Error) => {
-            done();
-            reject(error);
-          };
-          const timer = setTimeout(
-            () => fail(new MemberUnreachableError(`${this.url} did not answer within ${timeoutMs} ms`)),
-            timeoutMs,
-          );
-          this.#reconciling.set(id, {
-            fail,
-            settle: ([type, , answer, more]) => {
-              done();
-              const reason = String(answer);
-              if (type === 'COVEY-NEG-ERR' && !reason.startsWith('blocked:'))
-                return reject(new MemberUnreachableError(`${this.url}: ${reason.slice(0, 200)}`));
-              resolve({
-                message: reason,
-                filling: (more as { filling?: unknown } | undefined)?.filling === true,
-                tooMany: type === 'COVEY-NEG-ERR',
-              });
-            },
-          });
-          socket.send(
-            JSON.stringify(opened ? ['COVEY-NEG', id, message] : ['COVEY-NEG', id, scope, message]),
-          );
-          opened = true;
-        }),
-      close: () => {
-        if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(['COVEY-NEG-CLOSE', id]));
-      },
-    };
+    return this.#reconciliations.open(await this.ready(), scope);
   }
 
   close(): void {
@@ -394,10 +218,6 @@ export class MemberLink {
   }
 }
 
-function req(id: string, filters: readonly Filter[]): string {
-  return JSON.stringify(['REQ', id, ...filters.map(filterToJson)]);
-}
-
 function readFrame(data: WebSocket.RawData): unknown[] | undefined {
   try {
     const frame: unknown = JSON.parse(data.toString());
@@ -405,10 +225,4 @@ function readFrame(data: WebSocket.RawData): unknown[] | undefined {
   } catch {
     return undefined;
   }
-}
-
-function readHint(hints: unknown): boolean | undefined {
-  if (!Array.isArray(hints)) return undefined;
-  if (hints.includes('more')) return false;
-  return hints.includes('finish') ? true : undefined;
 }

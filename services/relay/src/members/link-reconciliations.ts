@@ -1,0 +1,82 @@
+import WebSocket from 'ws';
+import { MemberUnreachableError } from './member-unreachable.ts';
+
+/** One comparison of what both members have, by negentropy. */
+export interface Reconciliation {
+  /** Sends a message; the answer, or `tooMany` when the scope is too large for the other side. @throws MemberUnreachableError */
+  exchange(
+    message: string,
+    timeoutMs: number,
+  ): Promise<{ message: string; filling: boolean; tooMany: boolean }>;
+  close(): void;
+}
+
+interface Waiting {
+  settle(frame: readonly unknown[]): void;
+  fail(error: Error): void;
+}
+
+/** Comparisons that are open on one link, each with at most one message that waits for its answer. */
+export class LinkReconciliations {
+  readonly #url: string;
+  readonly #waiting = new Map<string, Waiting>();
+  #nextId = 0;
+
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  open(socket: WebSocket, scope: object): Reconciliation {
+    const id = `n${this.#nextId++}`;
+    let opened = false;
+    return {
+      exchange: (message, timeoutMs) =>
+        new Promise((resolve, reject) => {
+          const done = () => {
+            clearTimeout(timer);
+            this.#waiting.delete(id);
+          };
+          const fail = (error: Error) => {
+            done();
+            reject(error);
+          };
+          const timer = setTimeout(
+            () => fail(new MemberUnreachableError(`${this.#url} did not answer within ${timeoutMs} ms`)),
+            timeoutMs,
+          );
+          this.#waiting.set(id, {
+            fail,
+            settle: ([type, , answer, more]) => {
+              done();
+              const reason = String(answer);
+              if (type === 'COVEY-NEG-ERR' && !reason.startsWith('blocked:'))
+                return reject(new MemberUnreachableError(`${this.#url}: ${reason.slice(0, 200)}`));
+              resolve({
+                message: reason,
+                filling: (more as { filling?: unknown } | undefined)?.filling === true,
+                tooMany: type === 'COVEY-NEG-ERR',
+              });
+            },
+          });
+          socket.send(
+            JSON.stringify(opened ? ['COVEY-NEG', id, message] : ['COVEY-NEG', id, scope, message]),
+          );
+          opened = true;
+        }),
+      close: () => {
+        if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(['COVEY-NEG-CLOSE', id]));
+      },
+    };
+  }
+
+  /** COVEY-NEG and COVEY-NEG-ERR. */
+  onFrame(id: string, frame: readonly unknown[]): void {
+    this.#waiting.get(id)?.settle(frame);
+  }
+
+  lost(error: Error): void {
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { fail } of waiting) fail(error);
+  }
+}
