@@ -60,15 +60,15 @@ describe('members of a cluster', { timeout: 60_000 }, () => {
 
   it('answer a read of accounts that live elsewhere from their holders, merged and ordered', async () => {
     const now = Math.floor(Date.now() / 1000);
-    const mine = alice.sign({ created_at: now - 10, content: 'a' });
-    const his = bob.sign({ created_at: now - 20, content: 'b' });
-    const latest = bob.sign({ created_at: now - 5, content: 'c' });
+    const mine = alice.sign({ created_at: now - 1010, content: 'a' });
+    const his = bob.sign({ created_at: now - 1020, content: 'b' });
+    const latest = bob.sign({ created_at: now - 1005, content: 'c' });
     await (await open(0)).publish(mine);
     for (const event of [his, latest]) await (await open(3)).publish(event);
     const { events, end } = await (await open(3)).read({
       authors: [alice.pubkey, bob.pubkey],
-      since: now - 30,
-      until: now - 2,
+      since: now - 1030,
+      until: now - 1002,
     });
     assert.deepEqual(
       events.map((e) => e.content),
