@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 /** Packages without I/O, clock or randomness. */
-const PURE = ['nostr', 'graph', 'placement', 'table', 'protocol', 'enforcement', 'moves'];
+const PURE = ['nostr', 'graph', 'placement', 'table', 'protocol', 'enforcement', 'moves', 'liveness'];
 /** `services/cli` runs the other services, as processes or by their main file; nothing else may reach over. */
 const RUNS_SERVICES = /^services\/cli\/src\/(up|commands)\//;
 
