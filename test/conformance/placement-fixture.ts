@@ -24,12 +24,15 @@ export function fixtureTable({
   slotMembers = [0],
   epoch = 1,
   cluster = 'test',
+  operators,
 }: {
   members: readonly { id: string; url: string }[];
   groups: readonly FixtureGroup[];
   slotMembers?: readonly number[];
   epoch?: number;
   cluster?: string;
+  /** Of each member; all different when not given. */
+  operators?: readonly string[];
 }): PlacementTable {
   const listed = (list: readonly number[], copies = list.length): TableGroup => ({
     members: list,
@@ -53,7 +56,7 @@ export function fixtureTable({
           id,
           url,
           name: `member ${i + 1}`,
-          operator: `operator ${i + 1}`,
+          operator: operators?.[i] ?? `operator ${i + 1}`,
           capacity: { copies: 1, connections: 1, reads: 1 },
           state: 'active',
         }),

@@ -2,9 +2,12 @@ import { type Filter, hashtagKey, isHex64, KIND, type NostrEvent } from '@covey/
 import type { PlacementTable } from '@covey/table';
 import { type DeliveryKeys, deliveryKeys, isDelivered } from './delivery.ts';
 import { type FilterRoute, filterKeys, routeFilter } from './filter-route.ts';
-import { type GroupRoute, routeOf } from './group-route.ts';
+import { type GroupRoute, listsOf, routeOf } from './group-route.ts';
 import { decodeKey } from './key-bytes.ts';
+import { Overlay } from './overlay.ts';
+import { placementOf } from './placement-of.ts';
 import { isPlacedByTagged, placingKeys } from './placing-keys.ts';
+import { ALL_ALIVE, type Verdicts } from './standing.ts';
 
 /** How a member answers a write for an account that lives elsewhere. */
 export const WRITE_MODES = ['forward', 'redirect', 'observe'] as const;
@@ -81,12 +84,15 @@ interface Prepared extends GroupRoute {
 }
 
 /**
- * What one member does with events and filters under one table. Immutable: make a new one for every epoch.
- * It decides by the table alone; signatures, limits and who is authenticated are the caller's.
+ * What one member does with events and filters under one table while some members are dead. Immutable: make a new one for
+ * every epoch and every verdict. It decides by these alone; signatures, limits and who is authenticated are the caller's.
  */
 export class Enforcer {
   readonly table: PlacementTable | undefined;
   readonly mode: WriteMode;
+  readonly verdicts: Verdicts;
+  readonly #overlay: Overlay | undefined;
+  readonly #id: string;
   readonly #self: number;
   readonly #groups: (Prepared | undefined)[] = [];
   readonly #moves = new Map<number, ReturnType<PlacementTable['moves']>[number]>();
@@ -100,16 +106,21 @@ export class Enforcer {
   /**
    * @param self public key (hex) of this member; it may be missing from the table, and then holds nothing
    * @param filling whether this member is still filling its copy of a group, or of any for −1
+   * @param verdicts who is dead, as failure detection says
    */
   constructor(
     table: PlacementTable | undefined,
     self: string,
     mode: WriteMode = 'forward',
     filling: (group: number) => boolean = () => false,
+    verdicts: Verdicts = ALL_ALIVE,
   ) {
     this.#filling = filling;
     this.table = table;
     this.mode = mode;
+    this.verdicts = verdicts;
+    this.#id = self;
+    this.#overlay = table && Overlay.of(table, verdicts);
     this.#self = table?.memberIndex(self) ?? -1;
     for (const move of table?.moves() ?? []) this.#moves.set(move.group, move);
   }
@@ -133,7 +144,8 @@ export class Enforcer {
     }
     if (route.writes) return route.accept;
     if (this.mode === 'observe') return OBSERVED;
-    if (this.mode === 'redirect' || origin.announced) return route.redirect;
+    // Nobody is redirected to nobody: what all copies are dead for waits here.
+    if ((this.mode === 'redirect' || origin.announced) && route.writers.length > 0) return route.redirect;
     if (route.holds) return route.acceptReadCopy;
     return this.#isDeliveredHere(event) ? route.acceptDelivered : route.forward;
   }
@@ -212,12 +224,47 @@ export class Enforcer {
     return (isPlacedByTagged(event.kind) ? this.#taggedRoute(event) : this.#route(event.pubkey)).holds;
   }
 
-  /** Groups that this member holds a copy of, with the other members that do. */
-  *held(): Generator<{ group: number; others: readonly number[] }> {
+  /**
+   * Groups that this member holds a copy of, with the other members that do. `appointed`: in place of a dead one, so that
+   * what the group has is at `originals`.
+   */
+  *held(): Generator<Pick<GroupRoute, 'others' | 'originals' | 'appointed'> & { group: number }> {
     for (let group = 0; group < (this.table?.groupCount ?? 0); group++) {
-      const { holds, others } = this.#groupRoute(group);
-      if (holds) yield { group, others };
+      const { holds, others, originals, appointed } = this.#groupRoute(group);
+      if (holds) yield { group, others, originals, appointed };
     }
+  }
+
+  /** The same member and table under other verdicts. */
+  under(verdicts: Verdicts): Enforcer {
+    return new Enforcer(this.table, this.#id, this.mode, this.#filling, verdicts);
+  }
+
+  /** Whether another member is dead, as far as is known here. */
+  isDead(member: number): boolean {
+    return this.#overlay?.isDead(member) === true;
+  }
+
+  /**
+   * Groups that this member is the acting master of, in place of the table's, which is dead or catches up; those that it holds as one appointed; and
+   * those that no copy lives of. Walks over all groups.
+   */
+  failover(): { acting: number; appointed: number; unavailable: number } {
+    const counts = { acting: 0, appointed: 0, unavailable: 0 };
+    if (!this.table || !this.#overlay) return counts;
+    for (let group = 0; group < this.table.groupCount; group++) {
+      const { writers, appointed, available } = this.#groupRoute(group);
+      const master = listsOf(this.table.group(group), this.#moves.get(group)).current.members[0]!;
+      if (writers[0] === this.#self && master !== this.#self) counts.acting++;
+      if (appointed) counts.appointed++;
+      if (!available) counts.unavailable++;
+    }
+    return counts;
+  }
+
+  /** Where clients write and read an account now; undefined without a table, both empty while no copy lives. */
+  placementOf(pubkey: string): { writers: readonly number[]; readers: readonly number[] } | undefined {
+    return this.table && placementOf(this.table, pubkey, this.#overlay);
   }
 
   /** The other members that hold a group. */
@@ -259,12 +306,12 @@ export class Enforcer {
 
   /** While this member fills a group, what it has is not all: the others are asked as well. */
   #readersOf(route: Prepared): readonly number[] {
-    return route.readers.length === 0 && this.#filling(route.group) ? route.others : route.readers;
+    return route.readers.length === 0 && this.#filling(route.group) ? route.sources : route.readers;
   }
 
   #groupRoute(group: number): Prepared {
     return (this.#groups[group] ??= this.#prepare(
-      routeOf(this.table!.group(group), this.#moves.get(group), this.#self),
+      routeOf(this.table!.group(group), this.#moves.get(group), this.#self, group, this.#overlay),
       group,
     ));
   }
@@ -277,9 +324,13 @@ export class Enforcer {
     return this.#prepare({
       writes: routes.some((route) => route.writes),
       holds: routes.some((route) => route.holds),
+      appointed: routes.some((route) => route.appointed),
       writers: union(routes.map((route) => route.writers)),
       others: union(routes.map((route) => route.others)),
+      originals: NONE,
       readers: NONE,
+      sources: NONE,
+      available: routes.some((route) => route.available),
     });
   }
 
@@ -287,14 +338,14 @@ export class Enforcer {
     const key = route.readers.join();
     const readers = this.#readers.get(key) ?? route.readers;
     this.#readers.set(key, readers);
-    const othersKey = route.others.join();
-    const others = this.#readers.get(othersKey) ?? route.others;
-    this.#readers.set(othersKey, others);
+    const sourcesKey = route.sources.join();
+    const sources = this.#readers.get(sourcesKey) ?? route.sources;
+    this.#readers.set(sourcesKey, sources);
     const named = route.writers.filter((member) => member !== this.#self);
     return {
       ...route,
       group,
-      others,
+      sources,
       readers,
       accept: { action: 'accept', holders: route.others, reason: 'holder' },
       acceptDelivered: { action: 'accept', holders: route.others, reason: 'delivered' },
