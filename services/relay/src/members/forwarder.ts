@@ -37,7 +37,7 @@ export class Forwarder {
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
-    options.spool.onAdded = (member) => this.wake(member);
+    options.spool.onAdded = (member, seq) => this.wake(member, seq);
   }
 
   /** Starts delivering to every member that something waits for. */
@@ -45,11 +45,12 @@ export class Forwarder {
     for (const member of this.#options.spool.members) this.wake(member);
   }
 
-  wake(member: string): void {
+  /** @param seq an entry that was added; it may be older than what was sent last */
+  wake(member: string, seq?: number): void {
     if (this.#stopped || !this.#options.links.has(member)) return;
     let sender = this.#senders.get(member);
     if (!sender) this.#senders.set(member, (sender = new Sender(member, this.#options)));
-    sender.wake();
+    sender.wake(seq);
   }
 
   async stop(): Promise<void> {
@@ -84,8 +85,9 @@ class Sender {
     this.#options = options;
   }
 
-  wake(): void {
+  wake(seq = Number.POSITIVE_INFINITY): void {
     if (this.#stopped) return;
+    this.#cursor = Math.min(this.#cursor, seq - 1);
     this.#woken ??= setImmediate(() => {
       this.#woken = undefined;
       if (this.#unreachable && this.#options.links.get(this.#member)?.healthy) this.#again();

@@ -21,9 +21,10 @@ export interface SpoolRows {
 export class SpoolBook {
   readonly #bounds: SpoolBounds;
   readonly #waiting = new Map<string, number>();
-  readonly #added = new Set<string>();
+  /** By member the oldest entry that was added. */
+  readonly #added = new Map<string, number>();
   #bytes = 0;
-  onAdded: (member: string) => void = () => {};
+  onAdded: (member: string, seq: number) => void = () => {};
 
   constructor(bounds: SpoolBounds) {
     this.#bounds = bounds;
@@ -69,16 +70,16 @@ export class SpoolBook {
       if (!rows.addDestination(member, seq)) continue;
       added++;
       this.#count(member, 1);
-      this.#added.add(member);
+      this.#added.set(member, Math.min(seq, this.#added.get(member) ?? seq));
     }
     return { outcome: added > 0 ? 'spooled' : 'duplicate', dropped };
   }
 
   /** What was added is on the disk now: those who send it are told. */
   committed(): void {
-    const members = [...this.#added];
+    const added = [...this.#added];
     this.#added.clear();
-    for (const member of members) this.onAdded(member);
+    for (const [member, seq] of added) this.onAdded(member, seq);
   }
 
   /** An entry was struck off for a member. */

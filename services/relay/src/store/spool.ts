@@ -14,8 +14,8 @@ export interface SpooledEvent {
  * Bounded by member, so that one that is away for long takes no room from the others.
  */
 export interface Spool {
-  /** Called when an entry was committed for this member. */
-  onAdded: (member: string) => void;
+  /** Called when entries were committed for this member: the oldest is `seq`, an old one when its event waited for others already. */
+  onAdded: (member: string, seq: number) => void;
   /** Members for which something waits. */
   readonly members: string[];
   /** Events that wait, counted once for every member that they wait for. */
