@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { killRounds } from './kill-rounds.ts';
+import { randomOf } from './random.ts';
 
 const { values } = parseArgs({
   options: {
@@ -15,17 +16,6 @@ if (values.help) {
     'node test/chaos/relay-kill.ts [--rounds 100] [--wipe 1] [--events 300] [--seed 1]: kills members under load',
   );
   process.exit(0);
-}
-
-/** mulberry32: the same seed, the same victims and moments. */
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 const result = await killRounds({

@@ -17,6 +17,8 @@ export interface CoordinatorConfig {
   databaseUrl: string;
   redisUrl: string | undefined;
   nats: { url: string; nkeyFile: string | undefined; credsFile: string | undefined };
+  /** Copies that JetStream keeps of what is published: 1 on a single server, 3 in a NATS cluster. */
+  natsReplicas: number;
   keys: CoordinatorKeys;
   members: TableMember[];
   listen: { host: string; port: number };
@@ -44,6 +46,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       nkeyFile: read.optional('NATS_NKEY_FILE'),
       credsFile: read.optional('NATS_CREDS_FILE'),
     },
+    natsReplicas: read.integer('COVEY_NATS_REPLICAS', { min: 1, max: 5, fallback: 1 }),
     keys: {
       secretKey,
       pubkey: publicKeyOf(secretKey),

@@ -72,6 +72,7 @@ export class Coordinator {
       sql: this.#sql,
       link: this.#link,
       cluster,
+      replicas: config.natsReplicas,
       leads: () => this.#lease.fence !== undefined,
       onPublished: (epoch) => {
         this.#metrics.epoch.set(epoch);

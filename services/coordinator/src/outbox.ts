@@ -8,6 +8,8 @@ export interface OutboxOptions {
   sql: Sql;
   link: NatsLink;
   cluster: string;
+  /** Copies that JetStream keeps; 1 when not given. */
+  replicas?: number;
   /** Whether this coordinator leads right now. */
   leads: () => boolean;
   onPublished: (epoch: number) => void;
@@ -57,13 +59,13 @@ export class Outbox {
   }
 
   async #drain(): Promise<void> {
-    const { sql, link, cluster, leads, onPublished, log } = this.#options;
+    const { sql, link, cluster, replicas, leads, onPublished, log } = this.#options;
     try {
       while (this.#again && !this.#stopped) {
         this.#again = false;
         const { connection } = link;
         if (!connection || !leads()) return;
-        const publisher = new TablePublisher(connection, cluster);
+        const publisher = new TablePublisher(connection, cluster, replicas);
         if (this.#fresh) {
           await publisher.prepare();
           await republishLast(sql);

@@ -10,6 +10,7 @@ Environment:${COMMON_VARIABLES}
   COVEY_COORDINATOR_KEY_FILE  its secret key, 64 hex digits or nsec, mode 0600: covey keygen key
   COVEY_CERTIFICATE_FILE      by the root key: covey keygen certificate
   COVEY_MEMBERS_FILE          JSON list of {id, url, name, operator, capacity: {copies, connections, reads}, state}
+  COVEY_NATS_REPLICAS         copies that JetStream keeps: 1 on one server (default), 3 in a NATS cluster
   COVEY_LISTEN                health and metrics (default 127.0.0.1:4610)
   COVEY_SNAPSHOT              nostr-social-graph: fill an empty graph from that crawl
   COVEY_COPIES, COVEY_EXTRA_COPIES, COVEY_HUBS, COVEY_SEED, COVEY_PLACE_EVERY_S: see README.md
