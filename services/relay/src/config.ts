@@ -1,6 +1,7 @@
 import { ConfigError, EnvReader } from '@covey/config';
 import { WRITE_MODES, type WriteMode } from '@covey/enforcement';
 import { normalizeRelayUrl } from '@covey/nostr';
+import { VERIFIERS, type VerifierName } from '@covey/verifier';
 import { type Limits, readLimits } from './limits.ts';
 import type { MirrorConfig } from './mirror/mirror.ts';
 import { readMirrorConfig } from './mirror/mirror-config.ts';
@@ -29,6 +30,8 @@ export interface RelayConfig {
   graceMs?: number | undefined;
   /** Threads that check signatures; 0 for the main thread. One less than there are cores, at most 4, when not given. */
   verifyThreads?: number | undefined;
+  /** Which verifier checks signatures, and where its library is; the fastest that is there when not given. */
+  verifier?: { wanted?: VerifierName; library?: string } | undefined;
   /** Leading zero bits that a client's event must have and commit to (NIP-13); 0 when not given. */
   powBitsMin?: number | undefined;
   /** Kinds that are served only to those whom an event tags, and to its author, authenticated; none when not given. */
@@ -65,6 +68,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): { relay: RelayConfig
       verifyThreads: env.optional('COVEY_VERIFY_THREADS')
         ? env.integer('COVEY_VERIFY_THREADS', { min: 0, max: 64, fallback: 0 })
         : undefined,
+      verifier: verifier(env),
       powBitsMin: env.integer('COVEY_POW_BITS_MIN', { min: 0, max: 64, fallback: 0 }),
       authKinds: kinds('COVEY_AUTH_KINDS', env.string('COVEY_AUTH_KINDS', '1059')),
     },
@@ -75,6 +79,12 @@ export function readConfig(environment: NodeJS.ProcessEnv): { relay: RelayConfig
       credsFile: env.optional('NATS_CREDS_FILE'),
     },
   };
+}
+
+function verifier(env: EnvReader): NonNullable<RelayConfig['verifier']> {
+  const wanted = env.choice('COVEY_VERIFIER', ['auto', ...VERIFIERS], 'auto');
+  const library = env.optional('COVEY_SECP256K1_LIBRARY');
+  return { ...(wanted === 'auto' ? {} : { wanted }), ...(library ? { library } : {}) };
 }
 
 function kinds(name: string, text: string): number[] {

@@ -131,6 +131,11 @@ export class RelayMetrics {
     });
   }
 
+  /** Registers a fact, as the labels of a value that is always 1. */
+  info(name: string, help: string, labels: Record<string, string>): void {
+    new Gauge({ name, help, labelNames: Object.keys(labels), registers: this.#registers }).set(labels, 1);
+  }
+
   /** Registers a value that is read when metrics are collected. */
   gauge(name: string, help: string, read: () => number): void {
     new Gauge({

@@ -15,6 +15,7 @@ export interface Gauged {
   filling: Filling;
   enforcer: () => Enforcer;
   epoch: () => number;
+  verifier: string;
   /** Unix milliseconds. */
   clock: () => number;
 }
@@ -35,5 +36,6 @@ export function registerGauges(metrics: RelayMetrics, parts: Gauged): void {
     'Age of the oldest event of a group that waits for another holder; the 50 groups that lag most',
     () => replicationLag(store.spool, enforcer(), clock()),
   );
+  metrics.info('covey_relay_verifier', 'What checks signatures', { verifier: parts.verifier });
   metrics.gauge('covey_relay_epoch', 'Epoch applied, 0 for none', parts.epoch);
 }

@@ -133,6 +133,7 @@ export class Relay {
     );
     this.#verifier = new VerifyPool({
       threads: config.verifyThreads ?? VERIFY_THREADS,
+      ...(config.verifier ? { verifier: config.verifier } : {}),
       waitingMax: limits.writesWaitingMax,
       onDeath: (error) =>
         log.warn({ error }, 'a thread that checks signatures died; its events are checked again'),
@@ -226,6 +227,7 @@ export class Relay {
       filling: this.#filling,
       enforcer: () => this.#enforcer,
       epoch: () => this.epoch,
+      verifier: this.#verifier.verifierName,
       clock,
     });
   }
@@ -273,6 +275,8 @@ export class Relay {
     this.#rearrangement.start();
     this.#housekeeping.start();
     this.#ready = true;
+    const { verifierName: verifier, passedOver } = this.#verifier;
+    log.info({ verifier, passedOver }, 'signatures are checked by the fastest verifier here');
     log.info(
       { url: this.#url, member: this.pubkey, port, events: this.#store.events.events, epoch: this.epoch },
       'listening',

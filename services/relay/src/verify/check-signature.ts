@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { SCHNORR_VERIFIER, type Verdict } from '@covey/nostr';
+import type { SchnorrVerifier, Verdict } from '@covey/nostr';
 
 /** What it takes to check an event: the text that NIP-01 hashes, and id, pubkey and signature in hex. */
 export interface SignedText {
@@ -13,8 +13,8 @@ export interface SignedText {
 export const VERDICTS: readonly Verdict[] = ['valid', 'wrong id', 'wrong signature'];
 
 /** Number of the verdict. Never throws. The same on the main thread and in a worker. */
-export function checkSignature({ text, id, pubkey, sig }: SignedText): number {
+export function checkSignature({ text, id, pubkey, sig }: SignedText, verifier: SchnorrVerifier): number {
   if (hash('sha256', text, 'hex') !== id) return 1;
   const bytes = (hex: string) => Buffer.from(hex, 'hex');
-  return SCHNORR_VERIFIER.verify(bytes(id), bytes(pubkey), bytes(sig)) ? 0 : 2;
+  return verifier.verify(bytes(id), bytes(pubkey), bytes(sig)) ? 0 : 2;
 }

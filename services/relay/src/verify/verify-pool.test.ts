@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { type NostrEvent, publicKeyOf, SCHNORR_VERIFIER, signEvent, verifyEvent } from '@covey/nostr';
+import { type NostrEvent, publicKeyOf, signEvent, verifyEvent } from '@covey/nostr';
+import { findVerifiers } from '@covey/verifier';
 import { VerifyBusyError, VerifyPool } from './verify-pool.ts';
 
 const SECRET = '01'.repeat(32);
@@ -10,18 +10,6 @@ const signed = (content: string): NostrEvent =>
   signEvent({ pubkey, created_at: 1, kind: 1, tags: [['t', content]], content }, SECRET);
 /** A worker that runs `code` instead of ours. */
 const program = (code: string) => new URL(`data:text/javascript,${encodeURIComponent(code)}`);
-const bytes = (hex: string) => Buffer.from(hex, 'hex');
-
-test('the verifier agrees with the vectors of BIP-340', () => {
-  const csv = readFileSync(new URL('../../../../test/vectors/bip-340.csv', import.meta.url), 'utf8');
-  const rows = csv.trim().split('\n').slice(1);
-  assert.equal(rows.length, 15);
-  for (const row of rows) {
-    const [index, , publicKey, , message, signature, result] = row.split(',');
-    const verdict = SCHNORR_VERIFIER.verify(bytes(message!), bytes(publicKey!), bytes(signature!));
-    assert.equal(verdict, result === 'TRUE', `vector ${index}`);
-  }
-});
 
 /** Good ones and one of each kind of forgery, with what must be said of them. */
 function mixture(count: number): [NostrEvent, string][] {
@@ -49,9 +37,11 @@ function mixture(count: number): [NostrEvent, string][] {
   });
 }
 
-for (const threads of [0, 1, 3])
-  test(`${threads} threads give every event its verdict, in the order handed in`, async () => {
-    const pool = new VerifyPool({ threads, waitingMax: 1000 });
+const here = findVerifiers().flatMap(({ name, verifier }) => (verifier ? [name] : []));
+for (const [threads, wanted] of [0, 1, 3].flatMap((n) => here.map((name) => [n, name] as const)))
+  test(`${threads} threads with ${wanted} give every event its verdict, in the order handed in`, async () => {
+    const pool = new VerifyPool({ threads, waitingMax: 1000, verifier: { wanted } });
+    assert.equal(pool.verifierName, wanted);
     const order: number[] = [];
     const events = mixture(300);
     const verdicts = await Promise.all(

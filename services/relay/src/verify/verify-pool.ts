@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { type NostrEvent, serializeEvent, type Verdict } from '@covey/nostr';
+import { type NostrEvent, type SchnorrVerifier, serializeEvent, type Verdict } from '@covey/nostr';
+import { pickVerifier, type VerifierName } from '@covey/verifier';
 import { checkSignature, type SignedText, VERDICTS } from './check-signature.ts';
 
 /** Events in one message to a worker: about 10 ms of work. */
@@ -22,6 +23,8 @@ export interface VerifyPoolOptions {
   waitingMax: number;
   /** Told when a worker died. What it had in hand is checked again. */
   onDeath?: (reason: string) => void;
+  /** Which verifier, and where its library is; the fastest that is there when not given. */
+  verifier?: { wanted?: VerifierName; library?: string };
   /** The worker's program. */
   program?: URL;
 }
@@ -47,6 +50,9 @@ interface Thread {
 export class VerifyPool {
   readonly #options: VerifyPoolOptions;
   readonly #threads: Thread[] = [];
+  readonly #verifier: SchnorrVerifier;
+  /** Faster verifiers that can't be used here, and why. */
+  readonly passedOver: readonly { name: string; reason: string }[];
   #waiting: Job[] = [];
   /** All that was handed in and not yet answered, oldest first. */
   #order: Job[] = [];
@@ -56,6 +62,14 @@ export class VerifyPool {
 
   constructor(options: VerifyPoolOptions) {
     this.#options = options;
+    const { verifier, passedOver } = pickVerifier(options.verifier);
+    this.#verifier = verifier;
+    this.passedOver = passedOver;
+  }
+
+  /** Name of the verifier in use. */
+  get verifierName(): string {
+    return this.#verifier.name;
   }
 
   /** Events that wait or are under way. */
@@ -105,7 +119,9 @@ export class VerifyPool {
 
   #start(): Thread | undefined {
     if (this.#threads.length >= this.#options.threads || this.#deaths >= DEATHS_MAX) return undefined;
-    const worker = new Worker(this.#options.program ?? new URL('./verify-worker.ts', import.meta.url));
+    const worker = new Worker(this.#options.program ?? new URL('./verify-worker.ts', import.meta.url), {
+      workerData: this.#options.verifier,
+    });
     worker.unref();
     const thread: Thread = { worker, batch: [] };
     worker.on('message', (verdicts: Uint8Array) => this.#take(thread, verdicts));
@@ -124,7 +140,7 @@ export class VerifyPool {
     thread.batch = [];
     batch.forEach((job, i) => {
       // An answer that says nothing of this event is no answer.
-      job.verdict = VERDICTS[verdicts[i] ?? -1] ?? VERDICTS[checkSignature(job.signed)]!;
+      job.verdict = VERDICTS[verdicts[i] ?? -1] ?? VERDICTS[checkSignature(job.signed, this.#verifier)]!;
     });
     this.#dispatch();
     this.#release();
@@ -146,7 +162,7 @@ export class VerifyPool {
   }
 
   #checkHere(jobs: readonly Job[]): void {
-    for (const job of jobs) job.verdict = VERDICTS[checkSignature(job.signed)]!;
+    for (const job of jobs) job.verdict = VERDICTS[checkSignature(job.signed, this.#verifier)]!;
     this.#release();
   }
 

@@ -1,0 +1,8 @@
+export {
+  type FoundVerifier,
+  findVerifiers,
+  pickVerifier,
+  VERIFIERS,
+  type VerifierName,
+} from './find-verifiers.ts';
+export { selfTest } from './self-test.ts';
