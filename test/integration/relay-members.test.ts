@@ -8,6 +8,7 @@ import { TestCluster, until } from './relay-fixture.ts';
 describe('members of a cluster', { timeout: 60_000 }, () => {
   const alice = newSigner();
   const bob = newSigner();
+  const carol = newSigner();
   let cluster: TestCluster;
   const clients: WireClient[] = [];
   const open = async (member: number) => {
@@ -19,6 +20,7 @@ describe('members of a cluster', { timeout: 60_000 }, () => {
     cluster.place([
       { members: [0, 1, 2], accounts: [alice.pubkey] },
       { members: [3, 4], accounts: [bob.pubkey] },
+      { members: [0, 1], accounts: [carol.pubkey] },
     ]);
 
   before(async () => {
@@ -46,6 +48,21 @@ describe('members of a cluster', { timeout: 60_000 }, () => {
     }
     assert.equal((await (await open(3)).read({ ids: [event.id] })).events.length, 0);
     await until('the spool is empty', () => cluster.members[4]!.relay!.load().spooled === 0);
+  });
+
+  it('say what the holder said, when it refused what they forwarded', async () => {
+    const [holder, other] = [await open(0), await open(3)];
+    const note = carol.sign();
+    await other.publish(note);
+    await holder.publish(carol.sign({ kind: 5, tags: [['e', note.id]] }));
+    const again = await open(4);
+    assert.deepEqual(await again.publish(note), [false, 'blocked: its author has deleted this event']);
+    const now = Math.floor(Date.now() / 1000);
+    await holder.publish(carol.sign({ kind: 0, content: '{}' }));
+    const old = carol.sign({ kind: 0, content: '{"name":"old"}', created_at: now - 60 });
+    for (const client of [holder, again])
+      assert.deepEqual(await client.publish(old), [false, 'duplicate: a newer version is stored here']);
+    assert.deepEqual((await again.read({ authors: [carol.pubkey], kinds: [1] })).events, []);
   });
 
   it('copy what is written to the right one', async () => {

@@ -118,9 +118,9 @@ export class Relay {
       clock,
       log,
       onDelivered: (_, events) => this.metrics.delivered.inc(events),
-      onAnswer: (event, member, accepted, ms) => {
-        confirmations.answered(event.id, member, accepted);
-        if (accepted) this.metrics.copyMs.observe(ms);
+      onAnswer: (event, member, answer, ms) => {
+        confirmations.answered(event.id, member, answer);
+        if (answer?.accepted) this.metrics.copyMs.observe(ms);
       },
       onGivenUp: (event) => {
         this.metrics.givenUp.inc();

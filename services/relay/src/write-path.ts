@@ -25,6 +25,8 @@ const HOLDER_MS_MAX = 1000;
 
 /** Events that one deletion follows to where they were delivered. */
 const DELETED_IDS_MAX = 1000;
+/** An older version of a replaceable event: a client is told that it changed nothing, a member that it needs no other copy. */
+const SUPERSEDED = 'duplicate: a newer version is stored here';
 const NO_DELIVERY: Delivery = { members: [], excess: 0 };
 
 /** Who sends an event. */
@@ -188,7 +190,7 @@ export class WritePath {
           outcome,
         };
       case 'superseded':
-        return { accepted: true, message: 'duplicate: a newer version is stored here', outcome };
+        return { accepted: hops > 0, message: SUPERSEDED, outcome };
       case 'deleted':
         return { accepted: false, message: 'blocked: its author has deleted this event', outcome };
       default:
@@ -227,10 +229,14 @@ export class WritePath {
     }
     if (outcome === 'duplicate')
       return { accepted: true, message: `duplicate: already forwarding to ${to}`, outcome: 'duplicate' };
-    const confirmed = hops > 0 ? '' : await this.#firstCopy(event, decision, dropped);
+    const first = hops > 0 ? undefined : await this.#firstCopy(event, decision, dropped);
+    if (first?.refusal) {
+      forwarded.remove(event.id);
+      return { accepted: false, message: first.refusal, outcome: 'refused by its holder' };
+    }
     return {
       accepted: true,
-      message: join(`forwarding to ${to}`, confirmed, over(delivery)),
+      message: join(`forwarding to ${to}`, first?.doubt ?? '', over(delivery)),
       outcome: 'forwarded',
     };
   }
@@ -274,17 +280,20 @@ export class WritePath {
   async #secondCopy(event: NostrEvent, decision: Decision, dropped: readonly string[]): Promise<string> {
     const { confirmations, metrics } = this.#options;
     if (decision.holders.length === 0) return ''; // placed on this member alone
-    const two = await confirmations.wait(event.id, this.#reachable(decision, dropped), SECOND_COPY_MS_MAX);
-    metrics.acknowledged.inc({ copies: two ? 'two' : 'one' });
-    return two ? '' : 'durable on one copy';
+    const holders = this.#reachable(decision, dropped);
+    const { confirmed } = await confirmations.wait(event.id, holders, SECOND_COPY_MS_MAX);
+    metrics.acknowledged.inc({ copies: confirmed ? 'two' : 'one' });
+    return confirmed ? '' : 'durable on one copy';
   }
 
-  /** Waits for the first holder; what OK adds when none confirmed. */
-  async #firstCopy(event: NostrEvent, decision: Decision, dropped: readonly string[]): Promise<string> {
+  /** Waits for the first holder. What OK says when it refused the event for good, or adds when none confirmed. */
+  async #firstCopy(event: NostrEvent, decision: Decision, dropped: readonly string[]) {
     const { confirmations, metrics } = this.#options;
-    const one = await confirmations.wait(event.id, this.#reachable(decision, dropped), HOLDER_MS_MAX);
-    metrics.acknowledged.inc({ copies: one ? 'two' : 'spooled' });
-    return one ? '' : 'spooled here, no holder has confirmed it yet';
+    const holders = this.#reachable(decision, dropped);
+    const { confirmed, message } = await confirmations.wait(event.id, holders, HOLDER_MS_MAX);
+    if (message === SUPERSEDED || (!confirmed && message !== '')) return { refusal: message };
+    metrics.acknowledged.inc({ copies: confirmed ? 'two' : 'spooled' });
+    return { doubt: confirmed ? '' : 'spooled here, no holder has confirmed it yet' };
   }
 
   /** Holders that may confirm: those that a copy is on its way to. */

@@ -1,7 +1,22 @@
+/** What another holder said of an event. */
+export interface HolderAnswer {
+  accepted: boolean;
+  message: string;
+  /** It will not be asked again. */
+  final: boolean;
+}
+
+/** What became of a wait: the first holder that took the event, else the first that refused it for good, else neither. */
+export interface Confirmation {
+  confirmed: boolean;
+  message: string;
+}
+
 interface Waiting {
   /** Members that may still confirm. */
   members: Set<string>;
-  settle: (confirmed: boolean) => void;
+  refusal: string;
+  settle: (confirmation: Confirmation) => void;
 }
 
 /**
@@ -17,18 +32,19 @@ export class Confirmations {
   }
 
   /** Whether one of `members` takes the event within `ms`. Call it before the event can be answered. */
-  wait(eventId: string, members: readonly string[], ms: number): Promise<boolean> {
-    if (members.length === 0) return Promise.resolve(false);
+  wait(eventId: string, members: readonly string[], ms: number): Promise<Confirmation> {
+    if (members.length === 0) return Promise.resolve({ confirmed: false, message: '' });
     return new Promise((resolve) => {
       const waiting: Waiting = {
         members: new Set(members),
-        settle: (confirmed) => {
+        refusal: '',
+        settle: (confirmation) => {
           clearTimeout(timer);
           this.#forget(eventId, waiting);
-          resolve(confirmed);
+          resolve(confirmation);
         },
       };
-      const timer = setTimeout(() => waiting.settle(false), ms);
+      const timer = setTimeout(() => waiting.settle({ confirmed: false, message: waiting.refusal }), ms);
       timer.unref();
       const others = this.#waiting.get(eventId);
       if (others) others.push(waiting);
@@ -36,12 +52,16 @@ export class Confirmations {
     });
   }
 
-  /** `member` took the event, or refused it or could not be reached. */
-  answered(eventId: string, member: string, accepted: boolean): void {
+  /** `member` took the event, or refused it; `undefined`: it could not be reached. */
+  answered(eventId: string, member: string, answer: HolderAnswer | undefined): void {
     for (const waiting of [...(this.#waiting.get(eventId) ?? [])]) {
       if (!waiting.members.delete(member)) continue;
-      if (accepted) waiting.settle(true);
-      else if (waiting.members.size === 0) waiting.settle(false);
+      if (answer?.accepted) {
+        waiting.settle({ confirmed: true, message: answer.message });
+        continue;
+      }
+      if (answer?.final) waiting.refusal ||= answer.message;
+      if (waiting.members.size === 0) waiting.settle({ confirmed: false, message: waiting.refusal });
     }
   }
 

@@ -20,7 +20,7 @@ describe('events forwarded lately', () => {
   const found = (kept: ForwardedEvents, filter: Partial<Filter>) =>
     kept.find({ tags: {}, ...filter }).map(({ createdAt }) => createdAt);
 
-  it('are found by id and author, while they are fresh and not expired', () => {
+  it('are found by any filter, while they are fresh and not expired', () => {
     const kept = new ForwardedEvents(() => nowMs);
     kept.add(event(1));
     kept.add(event(2, { kind: 7 }));
@@ -28,7 +28,7 @@ describe('events forwarded lately', () => {
     assert.deepEqual(found(kept, { authors: [author] }), [1, 2]);
     assert.deepEqual(found(kept, { authors: [author], kinds: [7] }), [2]);
     assert.deepEqual(found(kept, { ids: [event(3).id, event(9).id] }), [3]);
-    assert.deepEqual(found(kept, { kinds: [1] }), []);
+    assert.deepEqual(found(kept, { kinds: [1] }), [1, 3]);
     nowMs = 300_000;
     assert.deepEqual(found(kept, { ids: [event(3).id] }), []);
     nowMs = 600_000;
@@ -45,6 +45,14 @@ describe('events forwarded lately', () => {
     kept.add(event(9001, { kind: 5, pubkey: 'b'.repeat(64), tags: [['e', event(202).id]] }));
     const left = found(kept, { authors: [author] });
     assert.ok(!left.includes(200) && !left.includes(201) && left.includes(202));
+    const address = `30023:${author}:d`;
+    for (const at of [9100, 9102]) kept.add(event(at, { kind: 30_023, tags: [['d', 'd']] }));
+    kept.add(event(9101, { kind: 5, pubkey: 'b'.repeat(64), tags: [['a', address]] }));
+    kept.add(event(9101, { kind: 5, tags: [['a', address]] }));
+    assert.deepEqual(found(kept, { kinds: [30_023] }), [9102]);
+    for (const at of [9200, 9202, 9201]) kept.add(event(at, { kind: 0 }));
+    assert.deepEqual(found(kept, { kinds: [0] }), [9202]);
+    assert.equal(kept.has(event(9200).id), false);
     for (let n = 10_000; n < 10_010; n++) kept.add(event(n, { content: 'x'.repeat(4_000_000) }));
     assert.ok(found(kept, { authors: [author] }).length <= 4);
   });

@@ -1,5 +1,5 @@
 import { type Filter, KIND, matchesFilter, type NostrEvent } from '@covey/nostr';
-import { storedForm } from '../merge-answers.ts';
+import { byAge, storedForm } from '../merge-answers.ts';
 import type { StoredEvent } from '../store/event-store.ts';
 import { expirationOf } from '../store/keys.ts';
 
@@ -29,11 +29,16 @@ export class ForwardedEvents {
   }
 
   add(event: NostrEvent): void {
-    if (event.kind === KIND.deletion)
-      for (const [name, id] of event.tags)
-        if (name === 'e' && id && this.#kept.get(id)?.event.pubkey === event.pubkey) this.remove(id);
+    if (event.kind === KIND.deletion) this.#delete(event);
     if (this.#kept.has(event.id)) return;
     const form = storedForm(event);
+    if (form.address !== undefined) {
+      const versions = [...(this.#byAuthor.get(event.pubkey) ?? [])]
+        .map((id) => this.#kept.get(id)!.form)
+        .filter(({ address }) => address === form.address);
+      if (versions.some((version) => byAge(version, form) < 0)) return; // a newer one was written here
+      for (const { id } of versions) this.remove(id);
+    }
     this.#kept.set(event.id, { event, form, atMs: this.#clock() });
     this.#bytes += form.json.length;
     let ids = this.#byAuthor.get(event.pubkey);
@@ -43,6 +48,18 @@ export class ForwardedEvents {
       const tooMany = this.#kept.size > EVENTS_MAX || this.#bytes > BYTES_MAX;
       if (!tooMany && this.#clock() - atMs < AGE_MS_MAX) break;
       this.remove(id);
+    }
+  }
+
+  /** NIP-09: by id, or by address up to the deletion's own time. */
+  #delete({ pubkey, tags, created_at }: NostrEvent): void {
+    const named = (tag: string) => new Set(tags.filter(([name]) => name === tag).map(([, value]) => value));
+    const [ids, addresses] = [named('e'), named('a')];
+    for (const id of [...(this.#byAuthor.get(pubkey) ?? [])]) {
+      const { event, form } = this.#kept.get(id)!;
+      if (event.kind === KIND.deletion) continue;
+      const isAddressed = form.address !== undefined && addresses.has(form.address);
+      if (ids.has(id) || (isAddressed && event.created_at <= created_at)) this.remove(id);
     }
   }
 
@@ -70,7 +87,7 @@ export class ForwardedEvents {
     if (ids?.size === 0) this.#byAuthor.delete(kept.event.pubkey);
   }
 
-  /** Those that fit a filter which names ids or authors; others are answered without these. */
+  /** Those that fit a filter. */
   find(filter: Filter): StoredEvent[] {
     if (this.#kept.size === 0) return [];
     const found: StoredEvent[] = [];
@@ -83,7 +100,8 @@ export class ForwardedEvents {
 
   *#candidates({ ids, authors }: Filter): Generator<string> {
     if (ids) yield* ids;
-    else for (const author of authors ?? []) yield* this.#byAuthor.get(author) ?? [];
+    else if (authors) for (const author of authors) yield* this.#byAuthor.get(author) ?? [];
+    else yield* this.#kept.keys();
   }
 
   #isOver({ event, atMs }: Kept): boolean {

@@ -1,5 +1,6 @@
 import type { NostrEvent } from '@covey/nostr';
 import type { Spool, SpooledEvent } from '../store/spool.ts';
+import type { HolderAnswer } from './confirmations.ts';
 import type { PublishAnswer } from './link-publishes.ts';
 import type { MemberLink } from './member-link.ts';
 import type { MemberLinks } from './member-links.ts';
@@ -25,8 +26,8 @@ export interface ForwarderOptions {
   log: { warn(fields: object, text: string): void };
   onDelivered: (member: string, events: number) => void;
   onGivenUp: (event: NostrEvent) => void;
-  /** Told of every answer, or that there was none. @param ms since the event was spooled */
-  onAnswer: (event: NostrEvent, member: string, accepted: boolean, ms: number) => void;
+  /** Told of every answer; `undefined`: there was none. @param ms since the event was spooled */
+  onAnswer: (event: NostrEvent, member: string, answer: HolderAnswer | undefined, ms: number) => void;
 }
 
 /** Empties the spool: one sender for each member that something waits for, oldest first, with backoff. */
@@ -157,7 +158,12 @@ class Sender {
       if (!(error instanceof MemberUnreachableError)) this.#failed(error);
     }
     const { clock, onAnswer } = this.#options;
-    onAnswer(entry.event, this.#member, answer?.accepted === true, clock() - entry.spooledAtMs);
+    onAnswer(
+      entry.event,
+      this.#member,
+      answer && { ...answer, final: !TRANSIENT.test(answer.message) },
+      clock() - entry.spooledAtMs,
+    );
     if (this.#isDone(entry, answer)) {
       this.#delivered.push({ entry, taken: answer?.accepted === true });
       this.#settling ??= this.#settle();
