@@ -21,3 +21,11 @@ export {
 export { memberNumber, openScore, readerNumber, readScore } from './reader-rule.ts';
 export { rendezvous, type WeightedMember, weightMax } from './rendezvous.ts';
 export { placeSlots, SLOTS, slotOf } from './slots.ts';
+export {
+  type Trust,
+  type TrustedGraph,
+  trustedGraph,
+  trustedPrevious,
+  trustOf,
+  untrustedPlaced,
+} from './trust.ts';

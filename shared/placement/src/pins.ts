@@ -6,7 +6,7 @@ import type { PlacementProblem, Shortfall } from './problem.ts';
 const pinQuota = 750;
 
 /**
- * Puts the members that accounts named first in their rows, in the order named.
+ * Puts the members that accounts named first in their rows, in the order named; accounts are served in the order of the map.
  * A pin is hard while the member has quota left; it is soft, and counted, when its quota is used up, when the member is
  * not usable or denies the account, past `copies` names, and where the account is not admitted.
  * @returns how many hard pins stand at the front of each account's row
@@ -23,8 +23,7 @@ export function applyPins(
   const isUsable = new Set(usable);
   const claimed = new Float64Array(shares.length);
   let soft = 0;
-  const accounts = [...problem.pins.keys()].sort((a, b) => a - b);
-  for (const account of accounts) {
+  for (const account of problem.pins.keys()) {
     if (account >= lists.accounts) continue;
     const named = problem.pins.get(account) ?? [];
     if (!isAdmitted(problem, account)) {

@@ -30,7 +30,7 @@ export interface PlacementProblem {
   /** read copies beyond that, as a share of all write copies: 0.1 is 10 % */
   extraCopies: number;
   hubs: HubPolicy;
-  /** account → indexes of the members it named, master first */
+  /** account → indexes of the members it named, master first; quotas serve accounts in the order of the map */
   pins?: ReadonlyMap<number, readonly number[]>;
   /** warm start */
   previous?: PreviousPlacement;
