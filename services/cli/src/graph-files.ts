@@ -337,6 +337,14 @@ function* edgeBytes({ nodes, offsets, targets }: FollowGraph): Generator<Uint8Ar
   yield piece.subarray(0, at);
 }
 
+/** The first word of each line; blank lines and # comments are passed over. */
+export function readLines(path: string): string[] {
+  return readText(path)
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/)[0] as string)
+    .filter((word) => word !== '' && !word.startsWith('#'));
+}
+
 function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8');

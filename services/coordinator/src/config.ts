@@ -68,6 +68,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
         ['quick', 'normal', 'long'],
         profile === 'local' ? 'quick' : 'normal',
       ),
+      trustSeeds: read.pubkeyList('COVEY_TRUST_SEEDS'),
+      trustAccounts: read.integer('COVEY_TRUST_ACCOUNTS', { min: 1, max: 1e9, fallback: 100_000 }),
     },
     spoolDir: join(read.string('COVEY_HOME', '.covey'), 'ingest'),
     placeEveryMs: read.integer('COVEY_PLACE_EVERY_S', { min: 10, max: 86_400, fallback: 3600 }) * 1000,

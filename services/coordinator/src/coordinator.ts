@@ -120,6 +120,10 @@ export class Coordinator {
     this.#lease.start();
     this.#counting = setInterval(() => void this.#count(), JOB_COUNTS_MS);
     this.#log.info({ members: this.#config.members.length, jobs: this.#jobs.kind }, 'coordinator started');
+    if (this.#config.placement.trustSeeds.length === 0)
+      this.#log.warn(
+        'COVEY_TRUST_SEEDS is not set: every account counts alike, and rings of fake ones are not resisted',
+      );
   }
 
   /** In the order that loses nothing: jobs go back to their queues while PostgreSQL still runs, leadership is given up. */
@@ -252,12 +256,14 @@ export class Coordinator {
       this.#log.info({ epoch: result.epoch }, 'nothing changed: the epoch stays');
       return;
     }
-    const { epoch, counts, ms, tableBytes, deltaBytes } = result;
+    const { epoch, counts, trust, ms, tableBytes, deltaBytes } = result;
     for (const [phase, value] of Object.entries(ms)) this.#metrics.phaseMs.set({ phase }, value);
     this.#metrics.accounts.set(counts.accounts);
     this.#metrics.follows.set(counts.follows);
     this.#metrics.moved.set(counts.moved);
-    this.#log.info({ epoch, ...counts, tableBytes, deltaBytes, ms }, 'epoch made');
+    this.#metrics.trustSeeds.set(trust.seeds);
+    this.#metrics.trustReaders.set(trust.readers);
+    this.#log.info({ epoch, ...counts, trust, tableBytes, deltaBytes, ms }, 'epoch made');
     this.#tell(`epoch ${epoch}: ${counts.accounts} accounts in ${counts.groups} groups`);
     this.#outbox.wake();
   }

@@ -18,6 +18,11 @@ export function createMetrics() {
     phaseMs: gauge('covey_epoch_phase_ms', 'Time of each phase of the last placement', ['phase']),
     accounts: gauge('covey_accounts', 'Accounts placed in the last epoch'),
     follows: gauge('covey_follows', 'Follows in the last epoch'),
+    trustSeeds: gauge(
+      'covey_trust_seeds',
+      'Trusted seeds in the graph of the last epoch; 0: everybody counts alike',
+    ),
+    trustReaders: gauge('covey_trust_readers', 'Accounts that count as readers in the last epoch'),
     moved: gauge('covey_moved_accounts', 'Accounts that the last epoch moved'),
     jobsSetAside: gauge('covey_jobs_set_aside', 'Jobs that used up their tries', ['queue']),
     placementsFailed: new Counter({

@@ -89,6 +89,30 @@ export class EnvReader {
       });
   }
 
+  /**
+   * Public keys (hex or npub) as a comma-separated list, or, where the value is the path of a file, one a line with #
+   * comments: as hex, ascending, each once. Empty when not set.
+   */
+  pubkeyList(name: string): string[] {
+    const value = this.optional(name);
+    if (value === undefined) return [];
+    const isPath = /[/\\]|\.[a-z]+$/i.test(value);
+    const entries = isPath
+      ? this.#file(name, (path) => readFileSync(path, 'utf8').split('\n'))
+      : value.split(',');
+    const keys = entries.flatMap((entry, i) => {
+      const text = entry.replace(/#.*/, '').trim();
+      if (text === '') return [];
+      try {
+        return [parsePubkey(text)];
+      } catch (cause) {
+        const where = isPath ? `${name}: ${value}, line ${i + 1}` : name;
+        throw new ConfigError(`${where}: ${(cause as Error).message}`, { cause });
+      }
+    });
+    return [...new Set(keys)].sort();
+  }
+
   /** The Nostr secret key (hex) in the file that this variable names. The file must be its owner's alone. */
   secretKeyFile(name: string): string {
     return this.#file(name, readSecretKeyFile);

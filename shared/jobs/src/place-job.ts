@@ -15,6 +15,21 @@ export interface PlaceProgress {
   total: number;
 }
 
+/** Who shaped a placement. */
+export interface TrustResult {
+  /** `equal`: no seeds are declared (or none is in the graph), and nothing is resisted */
+  basis: 'seeds' | 'equal';
+  /** Declared seeds that are in the graph, and that are not. */
+  seeds: number;
+  unknownSeeds: number;
+  /** Accounts that count as readers. */
+  readers: number;
+  /** Accounts that the search placed; the others live by hash. */
+  placed: number;
+  /** Pins of accounts that nobody trusts, past the quota for such. */
+  pinsRefused: number;
+}
+
 /** What became of it. */
 export type PlaceResult =
   | { changed: false; epoch: number }
@@ -24,6 +39,7 @@ export type PlaceResult =
       root: string;
       counts: { accounts: number; follows: number; communities: number; groups: number; moved: number };
       modularity: number;
+      trust: TrustResult;
       tableBytes: number;
       /** From the epoch before; null where there is none, or where the snapshot is no larger. */
       deltaBytes: number | null;

@@ -13,7 +13,9 @@ Environment:${COMMON_VARIABLES}
   COVEY_NATS_REPLICAS         copies that JetStream keeps: 1 on one server (default), 3 in a NATS cluster
   COVEY_LISTEN                health and metrics (default 127.0.0.1:4610)
   COVEY_SNAPSHOT              nostr-social-graph: fill an empty graph from that crawl
-  COVEY_COPIES, COVEY_EXTRA_COPIES, COVEY_HUBS, COVEY_SEED, COVEY_PLACE_EVERY_S: see README.md
+  COVEY_TRUST_SEEDS           npubs or hex with commas, or a file with one a line; without them rings of fake accounts count
+                              like anybody
+  COVEY_TRUST_ACCOUNTS, COVEY_COPIES, COVEY_EXTRA_COPIES, COVEY_HUBS, COVEY_SEED, COVEY_PLACE_EVERY_S: see README.md
 
 Example:
   DATABASE_URL=postgres://covey:secret@db/covey NATS_URL=tls://nats.example.org NATS_NKEY_FILE=keys/nats-coordinator.nk \\

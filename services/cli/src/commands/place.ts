@@ -4,7 +4,6 @@ import {
   evaluate,
   type HubPolicy,
   moved,
-  type PlacementProblem,
   type PreviousPlacement,
   place,
 } from '@covey/placement';
@@ -22,6 +21,7 @@ import {
   wholeNumber,
   writePlacement,
 } from '../graph-files.ts';
+import { trustBy } from '../trust-files.ts';
 
 interface PlaceFlags {
   graph: string;
@@ -32,6 +32,8 @@ interface PlaceFlags {
   hubs: HubPolicy;
   previous?: string;
   pins?: string;
+  seeds?: string;
+  trustAccounts: number;
   seed: number;
   engine: 'auto' | 'leiden' | 'louvain';
   threads: number;
@@ -45,6 +47,7 @@ Examples:
   covey place --graph follows.txt.gz --members 64 --out placement.tsv
   covey place --graph follows.txt --members members.json --extra-copies 0 --out placement.tsv --json
   covey place --graph today.txt.gz --members members.json --previous placement.tsv --out next.tsv --json
+  covey place --graph follows.txt.gz --members 64 --seeds trusted.txt --out placement.tsv
 
 members.json:  [{"id": "a", "url": "wss://…", "operator": "x", "capacity": {"copies": 1, "connections": 1, "reads": 1},
                  "deny": ["account"], "draining": false}, …]
@@ -67,6 +70,16 @@ export function registerPlace(program: Command): void {
     .addOption(hubsOption())
     .option('--previous <file>', 'placement to start from; keeps what can stay')
     .option('--pins <file>', 'members that accounts chose for themselves')
+    .option(
+      '--seeds <file>',
+      'accounts trusted from the start, one a line: who counts as a reader follows from them',
+    )
+    .option(
+      '--trust-accounts <n>',
+      'with --seeds: for how many accounts trust is meant',
+      wholeNumber(1, 1e9),
+      100_000,
+    )
     .option('--seed <n>', 'same input and seed, same output', wholeNumber(0, 4294967295), 1)
     .addOption(engineOption())
     .option(
@@ -123,27 +136,34 @@ async function runPlace(flags: PlaceFlags): Promise<void> {
   const pins = flags.pins ? readPins(flags.pins, graph.names, memberIds) : undefined;
   watch.lap('read');
 
+  const trusted = trustBy(flags, graph, pins?.pins ?? new Map(), members);
+  watch.lap('trust');
+
   progress('detecting communities');
-  const found = detectCommunities(graph, { engine: flags.engine, seed: flags.seed });
+  const found = detectCommunities(trusted.graph, { engine: flags.engine, seed: flags.seed });
   watch.lap('detect');
   const before: PreviousPlacement | undefined = previous && {
     groupOf: previous.groupOf,
     groups: previous.groups,
     members: previous.memberIds,
   };
-  const problem: PlacementProblem = {
-    graph,
-    communityOf: found.communityOf,
-    members,
-    copies: flags.copies,
-    extraCopies: flags.extraCopies,
-    hubs: flags.hubs,
-    seed: flags.seed,
-    effort: flags.effort,
-    ...(pins && { pins: pins.pins }),
-    ...(before && { previous: before }),
-  };
-  const placement = place(problem, (phase, done, total) => progress(`${phase} ${done}/${total}`));
+  const placement = trusted.placed(
+    place(
+      {
+        ...trusted.problem,
+        graph: trusted.graph,
+        communityOf: found.communityOf,
+        members,
+        copies: flags.copies,
+        extraCopies: flags.extraCopies,
+        hubs: flags.hubs,
+        seed: flags.seed,
+        effort: flags.effort,
+        ...(before && { previous: trusted.previous(before) }),
+      },
+      (phase, done, total) => progress(`${phase} ${done}/${total}`),
+    ),
+  );
   watch.lap('place');
   if (flags.out) await writePlacement(flags.out, graph.names, placement, memberIds);
   watch.lap('write');
@@ -176,6 +196,7 @@ async function runPlace(flags: PlaceFlags): Promise<void> {
     ...(before && { moved: moved(before, { ...placement, members: memberIds }) }),
     ...(previous && { previousUnknown: previous.unknown }),
     ...(pins && { pins: pins.pins.size, pinsUnknown: pins.unknown }),
+    trust: trusted.report,
     communities: found.count,
     groups: placement.groups.length,
     modularity: found.modularity,

@@ -1,10 +1,8 @@
-import { detectCommunities } from '@covey/graph';
 import {
   noGroup,
   type Placement,
   type PlacementMember,
   type PreviousPlacement,
-  place,
   placeSlots,
 } from '@covey/placement';
 import {
@@ -18,17 +16,14 @@ import {
 } from '@covey/table';
 import { numberGroups } from './group-numbers.ts';
 import { type EpochInputs, inputsDigest } from './inputs.ts';
+import { type PlacedAccounts, placeAccounts } from './place-accounts.ts';
 
-export interface ComputedEpoch {
+export interface ComputedEpoch extends PlacedAccounts {
   table: Uint8Array;
   root: string;
   /** From the previous table; absent for the first epoch and where it would be no smaller than the table. */
   delta?: Uint8Array;
   inputs: string;
-  communityOf: Uint32Array;
-  communities: number;
-  modularity: number;
-  placement: Placement;
   /** Groups of accounts, slots not counted. */
   groups: number;
   moved: MovedCounts;
@@ -60,33 +55,15 @@ export function computeEpoch(
     ms[phase] = Math.round(nowMs() - started);
     return result;
   };
-  const { graph, members, options, pins, pubkeys } = inputs;
+  const { graph, members, options, pubkeys } = inputs;
   const previous = inputs.previous ? new PlacementTable(inputs.previous) : undefined;
   const placementMembers = members.map(toPlacementMember);
-  const { communityOf, count, modularity } = timed('detect', () =>
-    detectCommunities(graph, { engine: 'auto', seed: options.seed }),
-  );
   const before = previous ? previousPlacement(previous, pubkeys, graph.nodes) : undefined;
-  const placement = timed('place', () =>
-    place(
-      {
-        graph,
-        communityOf,
-        members: placementMembers,
-        copies: options.copies,
-        extraCopies: options.extraCopies,
-        hubs: options.hubs,
-        pins,
-        seed: options.seed,
-        effort: options.effort,
-        allowShortfall: true,
-        ...(before ? { previous: before } : {}),
-      },
-      onPhase,
-    ),
-  );
+  const placed = placeAccounts(inputs, placementMembers, before, timed, onPhase);
+  const { placement } = placed;
+  const listed = placement.groups.filter(({ hashed }) => !hashed);
   const table = timed('table', () => {
-    const accountGroups = placement.groups.map(toTableGroup);
+    const accountGroups = listed.map(toTableGroup);
     const previousGroups = previous ? previous.content().groups.slice(SLOT_GROUPS) : [];
     const sameMembers = previous !== undefined && sameOrder(previous.members, members);
     const { numbers, count: groupCount } = numberGroups(sameMembers ? previousGroups : [], accountGroups);
@@ -112,11 +89,8 @@ export function computeEpoch(
     root: next.root,
     ...(delta && delta.length < table.length ? { delta } : {}),
     inputs: inputsDigest(inputs),
-    communityOf,
-    communities: count,
-    modularity,
-    placement,
-    groups: placement.groups.length,
+    ...placed,
+    groups: listed.length,
     moved,
     ms,
   };
@@ -142,7 +116,7 @@ function listedRows(pubkeys: Uint8Array, placement: Placement, numbers: Uint32Ar
   let listed = 0;
   for (let account = 0; account < groupOf.length; account++) {
     const group = groupOf[account]!;
-    if (group === noGroup) continue;
+    if (group === noGroup || placement.groups[group]!.hashed) continue;
     keys.set(pubkeys.subarray(account * 32, account * 32 + 32), listed * 32);
     groups[listed++] = SLOT_GROUPS + numbers[group]!;
   }
@@ -177,7 +151,7 @@ function countMoves(
   for (let account = 0; account < groupOf.length; account++) {
     const group = groups[groupOf[account]!];
     const was = before?.groups[before.groupOf[account]!];
-    if (!group) continue;
+    if (!group || group.hashed) continue;
     if (!was || !before?.members) {
       byReason.new++;
       continue;

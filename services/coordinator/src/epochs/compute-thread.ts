@@ -4,7 +4,7 @@ import type { EpochInputs } from './inputs.ts';
 import { type EpochReport, reportEpoch } from './report.ts';
 
 export interface ThreadResult {
-  computed: Omit<ComputedEpoch, 'placement' | 'communityOf'>;
+  computed: Omit<ComputedEpoch, 'placement' | 'searched'>;
   report: EpochReport;
 }
 
@@ -52,16 +52,12 @@ if (!isMainThread && parentPort) {
   const post = (message: Message) => parentPort!.postMessage(message);
   try {
     const inputs = workerData as EpochInputs;
-    const { placement, communityOf, ...computed } = computeEpoch(
+    const { placement, searched, ...computed } = computeEpoch(
       inputs,
       () => performance.now(),
       (phase, done, total) => post({ type: 'phase', phase, done, total }),
     );
-    const report = reportEpoch(
-      inputs.graph,
-      { communityOf, communities: computed.communities, placement },
-      inputs.members,
-    );
+    const report = reportEpoch({ searched, communities: computed.communities, placement }, inputs.members);
     post({ type: 'result', result: { computed, report } });
   } catch (error) {
     post({ type: 'error', name: (error as Error).name, message: (error as Error).message });

@@ -11,6 +11,10 @@ export interface PlacementOptions {
   seed: number;
   /** How long the search for a better placement goes on. */
   effort: 'quick' | 'normal' | 'long';
+  /** Accounts trusted from the start (hex, ascending); none: everybody is equal, and nothing is resisted. */
+  trustSeeds: readonly string[];
+  /** For how many accounts the cluster means to search: the bar of trust. */
+  trustAccounts: number;
 }
 
 /** Everything that decides an epoch's table. Same inputs, same bytes, whoever computes them. */
@@ -33,7 +37,7 @@ export interface EpochInputs {
 }
 
 /** Rises whenever the same inputs would give another table. */
-export const ENGINE_VERSION = 1;
+export const ENGINE_VERSION = 2;
 
 function littleEndian(values: Uint32Array): Uint8Array {
   const bytes = new Uint8Array(values.length * 4);
@@ -59,6 +63,7 @@ export function inputsDigest(inputs: EpochInputs): string {
       m.state,
     ]),
     options: [options.copies, options.extraCopies, options.hubs, options.seed, options.effort],
+    trust: [options.trustSeeds, options.trustAccounts],
     pins: [...pins].sort(([a], [b]) => a - b),
     previousRoot: previousRoot ?? null,
   });

@@ -1,4 +1,4 @@
-import { type FollowGraph, followerCounts, groupGraph } from '@covey/graph';
+import { followerCounts, groupGraph } from '@covey/graph';
 import type { Placement } from '@covey/placement';
 import type { TableMember } from '@covey/table';
 import type { ComputedEpoch } from './compute-epoch.ts';
@@ -26,19 +26,20 @@ export interface EpochReport {
 
 /** The largest communities, the strongest ties between them, and what each member holds. Pure. */
 export function reportEpoch(
-  graph: FollowGraph,
-  { communityOf, communities, placement }: Pick<ComputedEpoch, 'communityOf' | 'communities' | 'placement'>,
+  { searched, communities, placement }: Pick<ComputedEpoch, 'searched' | 'communities' | 'placement'>,
   members: readonly TableMember[],
 ): EpochReport {
+  const { graph, communityOf, accounts } = searched;
   const shown = Math.min(communities, COMMUNITIES_MAX);
   const between = groupGraph(graph, communityOf, communities, EDGES_MAX * 2);
   const followers = followerCounts(graph);
   const top: { account: number; followers: number }[][] = Array.from({ length: shown }, () => []);
   const masters = Array.from({ length: shown }, () => new Uint32Array(members.length));
-  for (let account = 0; account < graph.nodes; account++) {
-    const community = communityOf[account]!;
+  for (let node = 0; node < graph.nodes; node++) {
+    const community = communityOf[node]!;
     if (community >= shown) continue;
-    insertTop(top[community]!, { account, followers: followers[account]! });
+    const account = accounts ? accounts[node]! : node;
+    insertTop(top[community]!, { account, followers: followers[node]! });
     const group = placement.groups[placement.groupOf[account]!];
     if (group) masters[community]![group.members[0]!]!++;
   }
@@ -47,11 +48,11 @@ export function reportEpoch(
     if (between.sources[i]! < shown && between.targets[i]! < shown)
       edges.push([between.sources[i]!, between.targets[i]!, between.weights[i]!]);
   return {
-    communities: top.map((accounts, id) => ({
+    communities: top.map((followed, id) => ({
       id,
       accounts: between.sizes[id]!,
       follows: between.inside[id]!,
-      top: accounts,
+      top: followed,
       members: [...masters[id]!]
         .map((count, member): [string, number] => [members[member]!.id, count])
         .filter(([, count]) => count > 0)
@@ -77,6 +78,7 @@ function insertTop(
 function reportMembers(placement: Placement, members: readonly TableMember[]): EpochReport['members'] {
   const report = members.map(({ id }) => ({ id, masters: 0, copies: 0, groups: 0 }));
   for (const group of placement.groups) {
+    if (group.hashed) continue;
     group.members.forEach((member, position) => {
       report[member]!.groups++;
       report[member]!.copies += group.accounts;

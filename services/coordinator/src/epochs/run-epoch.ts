@@ -77,6 +77,7 @@ export async function runEpoch(options: RunEpochOptions): Promise<PlaceResult> {
       communities: named as never,
       moved: computed.moved,
       modularity: computed.modularity,
+      trust: computed.trust,
       ms,
     },
   });
@@ -88,6 +89,7 @@ export async function runEpoch(options: RunEpochOptions): Promise<PlaceResult> {
     root: computed.root,
     counts,
     modularity: computed.modularity,
+    trust: computed.trust,
     tableBytes: computed.table.length,
     deltaBytes: computed.delta?.length ?? null,
     ms,
