@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { buildGraph, type FollowGraph, followerCounts, reverseGraph, undirected } from './csr.ts';
+import { buildGraph, type FollowGraph, followerCounts, reverseGraph } from './csr.ts';
+import { undirected } from './symmetric.ts';
 
 const edgesOf = (g: FollowGraph): string[] => {
   const edges: string[] = [];

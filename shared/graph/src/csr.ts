@@ -10,6 +10,32 @@ export interface FollowGraph {
   readonly targets: Uint32Array;
 }
 
+/** Most accounts, and most follows, of a graph: rows in both directions still count with 32 bits. */
+export const GRAPH_SIZE_MAX = 2 ** 31 - 1;
+
+/** A graph past {@link GRAPH_SIZE_MAX}: refused before anything is allocated. */
+export class GraphSizeError extends RangeError {
+  override name = 'GraphSizeError';
+}
+
+/** Zeroed, over SharedArrayBuffer for threads to share. */
+export function uint32Array(length: number, shared: boolean): Uint32Array {
+  return shared ? new Uint32Array(new SharedArrayBuffer(length * 4)) : new Uint32Array(length);
+}
+
+/** @throws GraphSizeError */
+export function refuseOversize(nodes: number, follows: number): void {
+  for (const [name, value] of [
+    ['accounts', nodes],
+    ['follows', follows],
+  ] as const) {
+    if (value <= GRAPH_SIZE_MAX) continue;
+    throw new GraphSizeError(
+      `${value} ${name} are more than ${GRAPH_SIZE_MAX}, which is what one graph can hold: leave out accounts that nobody vouches for, or split the graph`,
+    );
+  }
+}
+
 /** What building dropped, so that a caller can report it. */
 export interface BuiltGraph extends FollowGraph {
   readonly selfLoops: number;
@@ -21,18 +47,21 @@ export interface BuiltGraph extends FollowGraph {
  * target, then, stably, by source, so that every row comes out sorted. O(nodes + edges); at the peak 8 bytes an edge
  * beside the input.
  * @param count how many entries of the arrays to use (all by default)
- * @throws RangeError when an edge names a node outside 0 .. nodes-1
+ * @param shared the graph's arrays lie over SharedArrayBuffer
+ * @throws RangeError when an edge names a node outside 0 .. nodes-1; GraphSizeError
  */
 export function buildGraph(
   nodes: number,
   sources: Uint32Array,
   targets: Uint32Array,
   count: number = sources.length,
+  shared = false,
 ): BuiltGraph {
+  refuseOversize(nodes, count);
   if (targets.length < count || sources.length < count)
     throw new RangeError('sources and targets differ in length');
   const byTarget = new Uint32Array(nodes + 1);
-  const bySource = new Uint32Array(nodes + 1);
+  const bySource = uint32Array(nodes + 1, shared);
   let selfLoops = 0;
   for (let i = 0; i < count; i++) {
     const from = sources[i];
@@ -57,13 +86,14 @@ export function buildGraph(
   for (let i = 0; i < count; i++) {
     if (sources[i] !== targets[i]) followers[cursor[targets[i]]++] = sources[i];
   }
-  const rows = new Uint32Array(kept);
+  const rows = uint32Array(kept, shared);
   cursor = bySource.slice();
   for (let to = 0; to < nodes; to++) {
     for (let i = byTarget[to]; i < byTarget[to + 1]; i++) rows[cursor[followers[i]]++] = to;
   }
   const edges = dropRepeats(nodes, bySource, rows);
-  const trimmed = edges === kept ? rows : rows.slice(0, edges);
+  // Where few repeat, the rest of the array stays unused: a copy would cost as much again for a moment.
+  const trimmed = kept - edges <= kept / 8 ? rows.subarray(0, edges) : rows.slice(0, edges);
   return { nodes, edges, offsets: bySource, targets: trimmed, selfLoops, duplicates: kept - edges };
 }
 
@@ -94,46 +124,6 @@ export function reverseGraph(g: FollowGraph): FollowGraph {
     for (let i = g.offsets[node]; i < g.offsets[node + 1]; i++) targets[cursor[g.targets[i]]++] = node;
   }
   return { nodes: g.nodes, edges: g.edges, offsets, targets };
-}
-
-/**
- * The simple undirected graph behind a follow graph: each pair that follows in either direction or both is one edge of
- * weight one, listed in both rows. `edges` counts row entries, so it is twice the number of undirected edges.
- */
-export function undirected(g: FollowGraph, reversed: FollowGraph = reverseGraph(g)): FollowGraph {
-  const offsets = new Uint32Array(g.nodes + 1);
-  let edges = 0;
-  for (let node = 0; node < g.nodes; node++) {
-    edges += mergeRows(g, reversed, node, null, 0);
-    offsets[node + 1] = edges;
-  }
-  const targets = new Uint32Array(edges);
-  for (let node = 0; node < g.nodes; node++) mergeRows(g, reversed, node, targets, offsets[node]);
-  return { nodes: g.nodes, edges, offsets, targets };
-}
-
-/** Merges the two sorted rows of one node into `out` (or only counts, when there is none). */
-function mergeRows(
-  a: FollowGraph,
-  b: FollowGraph,
-  node: number,
-  out: Uint32Array | null,
-  at: number,
-): number {
-  let i = a.offsets[node];
-  let j = b.offsets[node];
-  const endA = a.offsets[node + 1];
-  const endB = b.offsets[node + 1];
-  let size = 0;
-  while (i < endA || j < endB) {
-    const x = i < endA ? a.targets[i] : 4294967296;
-    const y = j < endB ? b.targets[j] : 4294967296;
-    if (x <= y) i++;
-    if (y <= x) j++;
-    if (out) out[at + size] = Math.min(x, y);
-    size++;
-  }
-  return size;
 }
 
 /** Number of followers of each account. */

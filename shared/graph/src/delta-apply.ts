@@ -1,5 +1,5 @@
-import type { FollowGraph } from './csr.ts';
-import { GRAPH_SIZE_MAX, type GraphDelta, GraphDeltaError } from './delta.ts';
+import { type FollowGraph, GRAPH_SIZE_MAX } from './csr.ts';
+import { type GraphDelta, GraphDeltaError } from './delta.ts';
 import { changedRows } from './delta-rows.ts';
 
 /**

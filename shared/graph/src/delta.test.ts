@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { buildGraph, type FollowGraph } from './csr.ts';
-import { GRAPH_SIZE_MAX, type GraphDelta } from './delta.ts';
+import { buildGraph, type FollowGraph, GRAPH_SIZE_MAX } from './csr.ts';
+import type { GraphDelta } from './delta.ts';
 import { applyDelta } from './delta-apply.ts';
 
 type Pair = readonly [number, number];

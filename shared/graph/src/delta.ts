@@ -1,6 +1,3 @@
-/** Most accounts, and most follows, of a graph: row numbers and cursors elsewhere are signed 32-bit integers. */
-export const GRAPH_SIZE_MAX = 2 ** 31 - 1;
-
 /** A change of a follow graph. Accounts keep their numbers; new ones are numbered after the last. */
 export interface GraphDelta {
   /** whole new follow lists, in any order; repeats, the account itself and accounts in `gone` are dropped from them */

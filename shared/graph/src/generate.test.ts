@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { followerCounts, undirected } from './csr.ts';
+import { followerCounts } from './csr.ts';
 import { generateFollows } from './generate.ts';
 import { modularity } from './modularity.ts';
+import { undirected } from './symmetric.ts';
 
 test('exactly as many follows as asked for, in sorted rows without repeats and self-loops', () => {
   fc.assert(

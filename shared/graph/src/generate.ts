@@ -1,5 +1,4 @@
-import type { FollowGraph } from './csr.ts';
-import { GRAPH_SIZE_MAX } from './delta.ts';
+import { type FollowGraph, GRAPH_SIZE_MAX } from './csr.ts';
 import { seededUint32 } from './rng.ts';
 
 export interface GenerateOptions {

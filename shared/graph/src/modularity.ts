@@ -1,4 +1,5 @@
-import { type FollowGraph, undirected } from './csr.ts';
+import type { FollowGraph } from './csr.ts';
+import { type SymmetricGraph, undirected } from './symmetric.ts';
 
 /**
  * Newman–Girvan modularity of a partition, on the simple undirected graph behind the follow graph:
@@ -9,9 +10,9 @@ export function modularity(g: FollowGraph, communityOf: ArrayLike<number>, resol
   return modularityOfUndirected(undirected(g), communityOf, resolution);
 }
 
-/** The same, for a caller who has the undirected rows already. */
+/** The same, for a caller who has the undirected rows already; with their weights. */
 export function modularityOfUndirected(
-  u: FollowGraph,
+  u: SymmetricGraph,
   communityOf: ArrayLike<number>,
   resolution = 1,
 ): number {
@@ -20,14 +21,17 @@ export function modularityOfUndirected(
   for (let node = 0; node < u.nodes; node++) if (communityOf[node] >= count) count = communityOf[node] + 1;
   const degree = new Float64Array(count);
   let inside = 0;
+  let total = 0;
   for (let node = 0; node < u.nodes; node++) {
     const community = communityOf[node];
-    degree[community] += u.offsets[node + 1] - u.offsets[node];
     for (let i = u.offsets[node]; i < u.offsets[node + 1]; i++) {
-      if (communityOf[u.targets[i]] === community) inside++;
+      const weight = u.weights ? u.weights[i] : 1;
+      total += weight;
+      degree[community] += weight;
+      if (communityOf[u.targets[i]] === community) inside += weight;
     }
   }
   let expected = 0;
-  for (let community = 0; community < count; community++) expected += (degree[community] / u.edges) ** 2;
-  return inside / u.edges - resolution * expected;
+  for (let community = 0; community < count; community++) expected += (degree[community] / total) ** 2;
+  return inside / total - resolution * expected;
 }

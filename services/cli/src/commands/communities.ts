@@ -1,13 +1,14 @@
-import { type CommunityEngine, detectCommunities } from '@covey/graph';
+import type { CommunityEngine } from '@covey/graph';
 import type { Command } from 'commander';
 import { InputError, readGraph, runCommand, Stopwatch, wholeNumber, writeLines } from '../graph-files.ts';
-import { engineOption } from './place.ts';
+import { detectOnThreads, engineOption, threadsOption } from './place.ts';
 
 interface CommunitiesFlags {
   graph: string;
   engine: CommunityEngine;
   seed: number;
   resolution: string;
+  threads: number;
   out?: string;
   json?: boolean;
 }
@@ -33,6 +34,7 @@ export function registerCommunities(program: Command): void {
     .addOption(engineOption())
     .option('--seed <n>', 'same input and seed, same output', wholeNumber(0, 4294967295), 1)
     .option('--resolution <number>', 'more than 1 gives smaller communities', '1')
+    .addOption(threadsOption())
     .option('--out <file>', 'where to write them; - for standard output')
     .option('--json', 'print figures as JSON')
     .addHelpText('after', examples)
@@ -50,7 +52,8 @@ async function runCommunities(flags: CommunitiesFlags): Promise<void> {
   const watch = new Stopwatch();
   const graph = await readGraph(flags.graph, false);
   watch.lap('read');
-  const found = detectCommunities(graph, { engine: flags.engine, seed: flags.seed, resolution });
+  const { engine, seed, threads } = flags;
+  const found = await detectOnThreads(graph, threads, { engine, seed, resolution });
   watch.lap('detect');
   const { communityOf } = found;
   if (flags.out) {

@@ -1,4 +1,5 @@
-import { detectCommunities } from '@covey/graph';
+import { availableParallelism } from 'node:os';
+import { type Communities, type DetectOptions, detectCommunities, type FollowGraph } from '@covey/graph';
 import {
   type Effort,
   evaluate,
@@ -7,6 +8,7 @@ import {
   type PreviousPlacement,
   place,
 } from '@covey/placement';
+import { ThreadTeam } from '@covey/threads';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import {
   InputError,
@@ -82,12 +84,7 @@ export function registerPlace(program: Command): void {
     )
     .option('--seed <n>', 'same input and seed, same output', wholeNumber(0, 4294967295), 1)
     .addOption(engineOption())
-    .option(
-      '--threads <n>',
-      'most threads to use; the engine uses one so far, and the result will not depend on it',
-      wholeNumber(1, 256),
-      1,
-    )
+    .addOption(threadsOption())
     .addOption(
       new Option('--effort <e>', 'how long to search').choices(['quick', 'normal', 'long']).default('normal'),
     )
@@ -101,6 +98,27 @@ export function engineOption(): Option {
   return new Option('--engine <e>', 'community detection')
     .choices(['auto', 'leiden', 'louvain'])
     .default('auto');
+}
+
+export function threadsOption(): Option {
+  return new Option('--threads <n>', 'threads for community detection; the result does not depend on it')
+    .argParser(wholeNumber(1, 256))
+    .default(Math.min(8, availableParallelism()), 'one a core, at most 8');
+}
+
+/** Communities by so many threads, which are gone afterwards. */
+export async function detectOnThreads(
+  graph: FollowGraph,
+  threads: number,
+  options: Omit<DetectOptions, 'team'>,
+): Promise<Communities> {
+  if (threads === 1 || options.engine === 'louvain') return detectCommunities(graph, options);
+  const team = await ThreadTeam.start(threads);
+  try {
+    return detectCommunities(graph, { ...options, team });
+  } finally {
+    await team.close();
+  }
 }
 
 function hubsOption(): Option {
@@ -140,7 +158,8 @@ async function runPlace(flags: PlaceFlags): Promise<void> {
   watch.lap('trust');
 
   progress('detecting communities');
-  const found = detectCommunities(trusted.graph, { engine: flags.engine, seed: flags.seed });
+  const { engine, seed } = flags;
+  const found = await detectOnThreads(trusted.graph, flags.threads, { engine, seed });
   watch.lap('detect');
   const before: PreviousPlacement | undefined = previous && {
     groupOf: previous.groupOf,

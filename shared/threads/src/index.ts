@@ -1,0 +1,1 @@
+export { ThreadError, ThreadTeam } from './thread-team.ts';
