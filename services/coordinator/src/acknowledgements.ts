@@ -5,8 +5,8 @@ import type { Subscription } from '@nats-io/transport-node';
 export interface AcknowledgementsOptions {
   link: NatsLink;
   cluster: string;
-  /** Ids of the members whose word counts. */
-  members: readonly string[];
+  /** Ids of the members whose word counts, as they are now. */
+  members: () => readonly string[];
   nowMs: () => number;
   log: { info(fields: object, text: string): void; warn(fields: object, text: string): void };
 }
@@ -58,14 +58,14 @@ export class Acknowledgements {
 
   /** How many members apply `epoch`. */
   appliedBy(epoch: number): number {
-    return [...this.#applied.values()].filter((applied) => applied === epoch).length;
+    return this.#options.members().filter((id) => this.#applied.get(id) === epoch).length;
   }
 
   #take(ack: Ack, subject: string): void {
     // The server lets a member publish under its own id alone, so the subject says who speaks.
     if (
       subject !== subjectsOf(this.#options.cluster).ack(ack.member) ||
-      !this.#options.members.includes(ack.member)
+      !this.#options.members().includes(ack.member)
     )
       return;
     if (ack.error) {
@@ -81,12 +81,12 @@ export class Acknowledgements {
 
   #check(): void {
     const published = this.#published;
-    if (!published || published.done || this.appliedBy(published.epoch) < this.#options.members.length)
-      return;
+    const members = this.#options.members().length;
+    if (!published || published.done || this.appliedBy(published.epoch) < members) return;
     published.done = true;
     this.lastAppliedMs = Math.round(this.#options.nowMs() - published.atMs);
     this.#options.log.info(
-      { epoch: published.epoch, ms: this.lastAppliedMs, members: this.#options.members.length },
+      { epoch: published.epoch, ms: this.lastAppliedMs, members },
       'all members apply the epoch',
     );
   }

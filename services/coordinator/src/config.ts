@@ -1,8 +1,12 @@
+import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { ConfigError, EnvReader } from '@covey/config';
+import { ConfigError, EnvReader, readSecretFile } from '@covey/config';
+import { publicNkey } from '@covey/nats';
 import { isHex64, isPrivateRelayUrl, type NostrEvent, normalizeRelayUrl, publicKeyOf } from '@covey/nostr';
 import type { TableMember } from '@covey/table';
 import type { PlacementOptions } from './epochs/inputs.ts';
+import { ADMIT_RULES, type AdmissionRule } from './membership/admission.ts';
+import type { NatsUsersConfig } from './membership/nats-users.ts';
 
 export interface CoordinatorKeys {
   secretKey: string;
@@ -20,7 +24,15 @@ export interface CoordinatorConfig {
   /** Copies that JetStream keeps of what is published: 1 on a single server, 3 in a NATS cluster. */
   natsReplicas: number;
   keys: CoordinatorKeys;
-  members: TableMember[];
+  /** How this coordinator is called among those on its database. */
+  name: string;
+  /** Members to begin with, and to keep up to date from a file. */
+  members: FileMember[];
+  /** Public keys (hex) that may order everything. */
+  admins: string[];
+  admission: AdmissionRule;
+  /** The users of a NATS server to keep up to date. */
+  natsUsers: NatsUsersConfig | undefined;
   listen: { host: string; port: number };
   /** A crawl to begin with when the graph is empty. */
   snapshot: 'nostr-social-graph' | undefined;
@@ -52,7 +64,18 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       pubkey: publicKeyOf(secretKey),
       certificate: read.jsonFile('COVEY_CERTIFICATE_FILE') as NostrEvent,
     },
-    members: readMembers(read.jsonFile('COVEY_MEMBERS_FILE'), profile),
+    name: read.string('COVEY_NAME', `${hostname()}-${process.pid}`).slice(0, 100),
+    members: read.optional('COVEY_MEMBERS_FILE')
+      ? readMembers(read.jsonFile('COVEY_MEMBERS_FILE'), profile)
+      : [],
+    admins: read.pubkeys('COVEY_ADMINS', ''),
+    admission: {
+      rule: read.choice('COVEY_ADMIT', ADMIT_RULES, 'manual'),
+      allowed: read.pubkeys('COVEY_ADMIT_LIST', ''),
+      membersMax: read.integer('COVEY_MEMBERS_MAX', { min: 1, max: 10_000, fallback: 256 }),
+      capacityFactorMax: read.number('COVEY_CAPACITY_FACTOR', { min: 1, max: 1_000, fallback: 4 }),
+    },
+    natsUsers: readNatsUsers(read),
     listen: read.listen('COVEY_LISTEN', '4610'),
     snapshot: read.optional('COVEY_SNAPSHOT')
       ? read.choice('COVEY_SNAPSHOT', ['nostr-social-graph'])
@@ -76,8 +99,41 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   };
 }
 
+/** A member as the members file has it. */
+export type FileMember = TableMember & { nkey?: string | undefined };
+
+/** @throws ConfigError */
+function readNatsUsers(read: EnvReader): NatsUsersConfig | undefined {
+  const file = read.optional('COVEY_NATS_USERS_FILE');
+  if (!file) return undefined;
+  const nkeys = (name: string, fallback: string) =>
+    read
+      .string(name, fallback)
+      .split(',')
+      .filter((part) => part.trim())
+      .map((part) => {
+        try {
+          return publicNkey(part);
+        } catch (cause) {
+          throw new ConfigError(`${name}: ${(cause as Error).message}`, { cause });
+        }
+      });
+  const own = read.optional('NATS_NKEY_FILE');
+  const coordinators = nkeys('COVEY_NATS_COORDINATORS', own ? publicNkey(readSecretFile(own)) : '');
+  if (coordinators.length === 0)
+    throw new ConfigError(
+      'COVEY_NATS_USERS_FILE needs NATS_NKEY_FILE, or COVEY_NATS_COORDINATORS with the public nkeys of all coordinators: this one would lock itself out',
+    );
+  return {
+    file,
+    pidFile: read.optional('COVEY_NATS_PID_FILE'),
+    coordinators,
+    apis: nkeys('COVEY_NATS_APIS', ''),
+  };
+}
+
 /** The members file: a list of members. @throws ConfigError naming the member and the field. */
-export function readMembers(json: unknown, profile: 'local' | 'public'): TableMember[] {
+export function readMembers(json: unknown, profile: 'local' | 'public'): FileMember[] {
   if (!Array.isArray(json) || json.length === 0)
     throw new ConfigError(
       'the members file must be a JSON list of members: [{"id","url","name","operator","capacity","state"}]',
@@ -90,10 +146,10 @@ export function readMembers(json: unknown, profile: 'local' | 'public'): TableMe
 }
 
 function readMember(
-  entry: Partial<TableMember> | null,
+  entry: Partial<FileMember> | null,
   what: string,
   profile: 'local' | 'public',
-): TableMember {
+): FileMember {
   if (!isHex64(entry?.id)) throw new ConfigError(`${what}: id must be its public key, 64 hex digits`);
   const id = entry.id;
   let url: string;
@@ -114,5 +170,8 @@ function readMember(
   if (state !== 'active' && state !== 'draining')
     throw new ConfigError(`${what}: state must be active or draining`);
   const name = entry.name ?? new URL(url).host;
-  return { id, url, name, operator: entry.operator ?? id, capacity, state };
+  if (entry.nkey !== undefined && !/^U[A-Z2-7]{55}$/.test(entry.nkey))
+    throw new ConfigError(`${what}: nkey must be the public nkey of its NATS user, U and 55 characters`);
+  const nkey = entry.nkey ? { nkey: entry.nkey } : {};
+  return { id, url, name, operator: entry.operator ?? id, capacity, state, ...nkey };
 }

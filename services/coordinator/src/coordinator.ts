@@ -1,5 +1,4 @@
 import type { Server } from 'node:http';
-import { hostname } from 'node:os';
 import {
   addIngestJob,
   INGEST_QUEUE,
@@ -13,15 +12,29 @@ import {
 } from '@covey/jobs';
 import type { Logger } from '@covey/log';
 import { NatsLink } from '@covey/nats';
-import { connectPostgres, MIGRATIONS, MigrationError, migrate, type Sql } from '@covey/postgres';
+import {
+  connectPostgres,
+  MEMBER_STATES,
+  type MemberRow,
+  MIGRATIONS,
+  MigrationError,
+  migrate,
+  placedMembers,
+  readControls,
+  type Sql,
+} from '@covey/postgres';
 import { Acknowledgements } from './acknowledgements.ts';
 import type { CoordinatorConfig } from './config.ts';
 import { PlacementFailedError } from './epochs/compute-thread.ts';
 import { FencedError, lastEpoch } from './epochs/epoch-store.ts';
+import { RollbackError, rollbackTo } from './epochs/rollback-epoch.ts';
 import { runEpoch } from './epochs/run-epoch.ts';
 import { serveHealth } from './health-server.ts';
 import { IngestWorker } from './ingest/index.ts';
 import { Lease } from './lease.ts';
+import { Keeper } from './membership/keeper.ts';
+import { NatsUsers } from './membership/nats-users.ts';
+import { OrderDesk } from './membership/order-desk.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { Outbox } from './outbox.ts';
 
@@ -47,6 +60,10 @@ export class Coordinator {
   readonly #acks: Acknowledgements;
   readonly #jobs: Jobs;
   readonly #ingest: IngestWorker;
+  readonly #desk: OrderDesk;
+  readonly #keeper: Keeper;
+  /** Ids of those that an epoch is made with. */
+  #members: readonly string[] = [];
   /** Takes placements; there only while this coordinator leads. */
   #placements: Jobs | undefined;
   #health: Server | undefined;
@@ -64,7 +81,7 @@ export class Coordinator {
     this.#acks = new Acknowledgements({
       link: this.#link,
       cluster,
-      members: config.members.map(({ id }) => id),
+      members: () => this.#members,
       nowMs: () => performance.now(),
       log,
     });
@@ -82,13 +99,36 @@ export class Coordinator {
     });
     this.#lease = new Lease({
       sql: this.#sql,
-      holder: `${hostname()} ${process.pid}`,
+      holder: config.name,
       nowMs: () => performance.now(),
       onLeader: () => void this.#lead(),
       onLost: () => void this.#follow(),
       log,
     });
     this.#jobs = this.#newJobs();
+    this.#desk = new OrderDesk({
+      sql: this.#sql,
+      jobs: this.#jobs,
+      cluster,
+      profile: config.profile,
+      admins: config.admins,
+      admission: config.admission,
+      nowMs: Date.now,
+      log,
+    });
+    this.#keeper = new Keeper({
+      sql: this.#sql,
+      jobs: this.#jobs,
+      cluster,
+      name: config.name,
+      keys: config.keys,
+      file: config.members,
+      natsUsers: config.natsUsers && new NatsUsers(config.natsUsers, cluster),
+      leads: () => this.#lease.fence !== undefined,
+      nowMs: Date.now,
+      onMembers: (members, paused) => this.#knowMembers(members, paused),
+      log,
+    });
     this.#ingest = new IngestWorker({
       sql: this.#sql,
       jobs: this.#jobs,
@@ -111,15 +151,17 @@ export class Coordinator {
       ...this.#config.listen,
       metrics: this.#metrics.registry,
       notReady: () => (this.#migrated ? undefined : 'waiting for PostgreSQL'),
+      desk: this.#desk,
     });
     await this.#migrate();
     if (this.#stopped) return;
+    await this.#keeper.start();
     this.#acks.start();
     this.#outbox.start();
     await this.#ingest.start();
     this.#lease.start();
     this.#counting = setInterval(() => void this.#count(), JOB_COUNTS_MS);
-    this.#log.info({ members: this.#config.members.length, jobs: this.#jobs.kind }, 'coordinator started');
+    this.#log.info({ members: this.#members.length, jobs: this.#jobs.kind }, 'coordinator started');
     if (this.#config.placement.trustSeeds.length === 0)
       this.#log.warn(
         'COVEY_TRUST_SEEDS is not set: every account counts alike, and rings of fake ones are not resisted',
@@ -131,6 +173,7 @@ export class Coordinator {
     this.#stopped = true;
     clearInterval(this.#counting);
     await this.#follow();
+    await this.#keeper.stop();
     await this.#jobs.close();
     await this.#ingest.stop();
     await this.#outbox.stop();
@@ -212,21 +255,35 @@ export class Coordinator {
       );
   }
 
+  #knowMembers(members: readonly MemberRow[], paused: boolean): void {
+    this.#members = members
+      .filter(({ state }) => state === 'active' || state === 'draining' || state === 'suspended')
+      .map(({ id }) => id);
+    for (const state of MEMBER_STATES)
+      this.#metrics.members.set({ state }, members.filter((member) => member.state === state).length);
+    this.#metrics.paused.set(paused ? 1 : 0);
+  }
+
   async #place(
-    { reason, force }: PlaceJob,
+    { reason, force, rollbackTo: old }: PlaceJob,
     { progress, signal }: JobContext<PlaceProgress>,
   ): Promise<PlaceResult> {
     const { fence } = this.#lease;
     if (fence === undefined)
       throw new Error('this coordinator no longer leads; the one that does will take the job');
-    const { cluster, keys, members, placement } = this.#config;
-    if (!force && (await this.#awaitsSnapshot())) return { changed: false, epoch: 0 };
+    const { cluster, keys, placement } = this.#config;
+    const context = { sql: this.#sql, cluster, fence, keys };
     try {
+      if (old !== undefined) {
+        const result = await rollbackTo(context, old, reason, Date.now());
+        this.#finished(result);
+        return result;
+      }
+      const held = await this.#whyNotNow(force);
+      if (held) return held;
+      const members = await placedMembers(this.#sql);
       const result = await runEpoch({
-        sql: this.#sql,
-        cluster,
-        fence,
-        keys,
+        ...context,
         members,
         placement,
         reason,
@@ -244,11 +301,24 @@ export class Coordinator {
     } catch (error) {
       this.#metrics.placementsFailed.inc();
       // Trying again gives the same answer until somebody changes the members or the options.
-      if (error instanceof PlacementFailedError) throw new UnrecoverableError(error.message);
+      if (error instanceof PlacementFailedError || error instanceof RollbackError)
+        throw new UnrecoverableError(error.message);
       if (error instanceof FencedError)
         throw new Error(`${error.message}; what was computed is thrown away`, { cause: error });
       throw error;
     }
+  }
+
+  /** Paused, without members, or still without the first crawl: no placement is made, and that is no failure. */
+  async #whyNotNow(force: boolean): Promise<PlaceResult | undefined> {
+    const epoch = (await lastEpoch(this.#sql))?.epoch ?? 0;
+    const { paused } = await readControls(this.#sql);
+    if (paused) return { changed: false, epoch, paused: paused.reason || 'by an order' };
+    if ((await placedMembers(this.#sql)).length === 0) {
+      this.#log.info({}, 'there are no members yet: covey join, or COVEY_MEMBERS_FILE');
+      return { changed: false, epoch };
+    }
+    return !force && (await this.#awaitsSnapshot()) ? { changed: false, epoch } : undefined;
   }
 
   #finished(result: PlaceResult): void {
@@ -261,8 +331,8 @@ export class Coordinator {
     this.#metrics.accounts.set(counts.accounts);
     this.#metrics.follows.set(counts.follows);
     this.#metrics.moved.set(counts.moved);
-    this.#metrics.trustSeeds.set(trust.seeds);
-    this.#metrics.trustReaders.set(trust.readers);
+    if (trust) this.#metrics.trustSeeds.set(trust.seeds);
+    if (trust) this.#metrics.trustReaders.set(trust.readers);
     this.#log.info({ epoch, ...counts, trust, tableBytes, deltaBytes, ms }, 'epoch made');
     this.#tell(`epoch ${epoch}: ${counts.accounts} accounts in ${counts.groups} groups`);
     this.#outbox.wake();

@@ -87,16 +87,23 @@ export class Lease {
       values (${holder}, 1, now() + ${TTL_MS} * interval '1 millisecond')
       on conflict (only_row) do update
         set holder = excluded.holder, fence = lease.fence + 1, expires_at = excluded.expires_at
-        where lease.expires_at <= now()
+        where lease.expires_at <= now() and not exists (select 1 from controls
+          where preferred <> ${holder} and preferred_until > now())
       returning fence`;
     return rows[0] && Number(rows[0].fence);
   }
 
-  /** Lengthens the lease of this fence when it still stands. */
+  /** Lengthens the lease of this fence when it still stands, and nobody else was promoted. */
   async #renew(fence: number): Promise<number | undefined> {
-    const rows = await this.#options.sql`
+    const { sql, holder } = this.#options;
+    const rows = await sql`
       update coordinator_lease set expires_at = now() + ${TTL_MS} * interval '1 millisecond'
-      where fence = ${fence} and expires_at > now() returning fence`;
-    return rows.length > 0 ? fence : undefined;
+      where fence = ${fence} and expires_at > now() and not exists (select 1 from controls
+        where preferred <> ${holder} and preferred_until > now())
+      returning fence`;
+    if (rows.length > 0) return fence;
+    // For one that was promoted: it need not wait for the lease to expire.
+    await sql`update coordinator_lease set expires_at = now() where fence = ${fence}`;
+    return undefined;
   }
 }

@@ -10,6 +10,8 @@ export function createMetrics() {
     registry,
     leading: gauge('covey_coordinator_leading', '1 while this coordinator leads'),
     epoch: gauge('covey_epoch', 'Newest epoch published by this coordinator'),
+    members: gauge('covey_members', 'Members by state', ['state']),
+    paused: gauge('covey_placement_paused', '1 while placement is paused by an order'),
     appliedMembers: gauge('covey_epoch_applied_members', 'Members that apply the newest epoch'),
     publishToAppliedMs: gauge(
       'covey_epoch_publish_to_applied_ms',

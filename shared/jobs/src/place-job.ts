@@ -6,6 +6,8 @@ export interface PlaceJob {
   reason: string;
   /** Make an epoch even when nothing has changed. */
   force: boolean;
+  /** Place nothing: make an epoch with the content of this older one. */
+  rollbackTo?: number;
 }
 
 export interface PlaceProgress {
@@ -32,14 +34,20 @@ export interface TrustResult {
 
 /** What became of it. */
 export type PlaceResult =
-  | { changed: false; epoch: number }
+  | {
+      changed: false;
+      epoch: number;
+      /** Set when placement is paused: why. */
+      paused?: string;
+    }
   | {
       changed: true;
       epoch: number;
       root: string;
       counts: { accounts: number; follows: number; communities: number; groups: number; moved: number };
       modularity: number;
-      trust: TrustResult;
+      /** Absent for a rollback: nothing was placed. */
+      trust?: TrustResult;
       tableBytes: number;
       /** From the epoch before; null where there is none, or where the snapshot is no larger. */
       deltaBytes: number | null;

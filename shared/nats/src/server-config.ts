@@ -22,6 +22,8 @@ export interface NatsServerSettings {
   syncAlways: boolean;
   /** Nobody else may connect. */
   users: readonly NatsUser[];
+  /** Name of a file beside the configuration that holds the users (`natsUsersConfig`), so that they can change alone. */
+  usersFile?: string | undefined;
 }
 
 const PUBLIC_USER_NKEY = /^U[A-Z2-7]{55}$/;
@@ -46,7 +48,7 @@ export function natsUsersConfig(users: readonly NatsUser[]): string {
 
 /** The configuration file of a nats-server (its own format, of which JSON is a part). @throws InvalidNatsUserError */
 export function natsServerConfig(settings: NatsServerSettings): string {
-  const { name, host, port, storeDir, pidFile, storeBytesMax, syncAlways, users } = settings;
+  const { name, host, port, storeDir, pidFile, storeBytesMax, syncAlways, users, usersFile } = settings;
   const jetstream = {
     store_dir: storeDir,
     max_memory_store: 64 * 2 ** 20,
@@ -66,5 +68,5 @@ export function natsServerConfig(settings: NatsServerSettings): string {
     jetstream,
   };
   const lines = Object.entries(config).map(([key, value]) => `${key}: ${JSON.stringify(value, null, 2)}\n`);
-  return lines.join('') + natsUsersConfig(users);
+  return lines.join('') + (usersFile ? `include ./${usersFile}\n` : natsUsersConfig(users));
 }

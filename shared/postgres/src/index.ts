@@ -1,5 +1,6 @@
 import postgres from 'postgres';
 
+export * from './authority/index.ts';
 export * from './graph-store/index.ts';
 export { type Migration, MigrationError, migrate } from './migrate.ts';
 export { MIGRATIONS } from './migrations/index.ts';

@@ -1,3 +1,4 @@
+export * from './compare.ts';
 export * from './content.ts';
 export * from './delta.ts';
 export { encodeTable } from './encode.ts';

@@ -9,9 +9,18 @@ Environment:${COMMON_VARIABLES}
   REDIS_URL                   Redis 7 or Valkey for BullMQ (default: BullMQ on PostgreSQL)
   COVEY_COORDINATOR_KEY_FILE  its secret key, 64 hex digits or nsec, mode 0600: covey keygen key
   COVEY_CERTIFICATE_FILE      by the root key: covey keygen certificate
-  COVEY_MEMBERS_FILE          JSON list of {id, url, name, operator, capacity: {copies, connections, reads}, state}
+  COVEY_NAME                  its name among the coordinators on this database (default: host and process)
+  COVEY_MEMBERS_FILE          members to begin with: JSON list of {id, url, name, operator, nkey,
+                              capacity: {copies, connections, reads}, state}; others come by covey join
+  COVEY_ADMIT                 who joins at once: nobody (manual, the default: covey admit), allow-list
+                              (COVEY_ADMIT_LIST: npub or hex, commas), or open
+  COVEY_MEMBERS_MAX           beyond so many, everybody waits for an admin (default 256)
+  COVEY_CAPACITY_FACTOR       a newcomer counts for at most so many times the median member (default 4)
+  COVEY_ADMINS                public keys that may give signed orders (npub or hex, commas)
+  COVEY_NATS_USERS_FILE       keep the users of a nats-server in this file, which its configuration includes, and reload
+                              it (COVEY_NATS_PID_FILE); with COVEY_NATS_COORDINATORS and COVEY_NATS_APIS, public nkeys
   COVEY_NATS_REPLICAS         copies that JetStream keeps: 1 on one server (default), 3 in a NATS cluster
-  COVEY_LISTEN                health and metrics (default 127.0.0.1:4610)
+  COVEY_LISTEN                health, metrics, and /v1/orders (default 127.0.0.1:4610)
   COVEY_SNAPSHOT              nostr-social-graph: fill an empty graph from that crawl
   COVEY_TRUST_SEEDS           npubs or hex with commas, or a file with one a line; without them rings of fake accounts count
                               like anybody

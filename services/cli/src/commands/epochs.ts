@@ -1,6 +1,7 @@
 import { type Jobs, type JobView, PLACE_QUEUE, type PlaceProgress, type PlaceResult } from '@covey/jobs';
 import type { Command } from 'commander';
 import { alignColumns, apiUrl, askApi, CommandError, EXIT, runAsking } from '../api-client.ts';
+import { withDatabase } from '../cluster-database.ts';
 import { findCluster, withJobs } from '../cluster-jobs.ts';
 
 const POLL_MS = 200;
@@ -41,9 +42,15 @@ export function registerEpochs(program: Command): void {
     .command('list')
     .description('epochs, newest first')
     .option('--api <url>', 'the API to ask')
-    .option('--json', 'print the API’s answer')
+    .option(
+      '--kept',
+      'those whose table is kept, from the database: they can be compared, audited, rolled back to',
+    )
+    .option('--json', 'print one JSON object')
     .addHelpText('after', listExamples)
-    .action((flags: { api?: string; json?: boolean }) => runAsking(() => listEpochs(flags)));
+    .action((flags: { api?: string; kept?: boolean; json?: boolean }) =>
+      runAsking(() => (flags.kept ? listKept(flags) : listEpochs(flags))),
+    );
 }
 
 interface EpochLine {
@@ -67,6 +74,19 @@ async function listEpochs(flags: { api?: string; json?: boolean }): Promise<void
     e.root.slice(0, 16),
   ]);
   console.log(alignColumns([['epoch', 'computed from', 'accounts', 'groups', 'moved', 'root'], ...rows]));
+}
+
+async function listKept({ json }: { json?: boolean }): Promise<void> {
+  // Epochs with their whole table, newest first.
+  const epochs = await withDatabase(
+    findCluster(process.env),
+    (sql) => sql<{ epoch: number; reason: string; accounts: number; moved: number; bytes: number }[]>`
+      select epoch::float8 as epoch, reason, accounts, moved, octet_length(table_bytes) as bytes
+      from epochs where table_bytes is not null order by epoch desc`,
+  );
+  if (json) return void console.log(JSON.stringify({ epochs: [...epochs] }, null, 2));
+  const rows = epochs.map((e) => [e.epoch, e.accounts, e.moved, e.bytes, e.reason]);
+  console.log(alignColumns([['epoch', 'accounts', 'moved', 'bytes', 'why'], ...rows]));
 }
 
 async function runEpoch({ force = false, json = false }: RunFlags): Promise<void> {
@@ -99,7 +119,9 @@ async function untilOver(jobs: Jobs, id: string, show: (text: string) => void): 
 
 function describe(result: PlaceResult): string {
   if (!result.changed)
-    return `nothing changed: epoch ${result.epoch} stays (--force makes a new one all the same)`;
+    return result.paused === undefined
+      ? `nothing changed: epoch ${result.epoch} stays (--force makes a new one all the same)`
+      : `placement is paused (${result.paused}): epoch ${result.epoch} stays until covey resume`;
   const { epoch, counts, modularity, tableBytes, deltaBytes, ms, root } = result;
   return alignColumns([
     ['epoch', String(epoch)],

@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import type { HomePaths } from '@covey/config';
-import { waitForNats } from './embedded-nats.ts';
+import { NATS_USERS_FILE, waitForNats } from './embedded-nats.ts';
 import {
   type EmbeddedPostgres,
   postgresCommand,
@@ -78,8 +78,19 @@ export function coordinatorSpec(setup: ServiceSetup): ChildSpec {
     COVEY_MEMBERS_FILE: paths.membersFile,
     COVEY_LISTEN: `127.0.0.1:${settings.ports.coordinator}`,
     COVEY_SNAPSHOT: settings.snapshot ?? '',
+    ...(settings.natsUrl ? {} : natsUsersEnv(setup)),
   };
   return service('coordinator', 'coordinator', env, COORDINATOR_READY_MS_MAX, 20_000);
+}
+
+/** The embedded server's users are the coordinator's to keep: who joins gets one, who leaves loses it. */
+function natsUsersEnv({ paths, identity }: ServiceSetup): NodeJS.ProcessEnv {
+  return {
+    COVEY_NATS_USERS_FILE: join(paths.natsDir, NATS_USERS_FILE),
+    COVEY_NATS_PID_FILE: join(paths.natsDir, 'nats.pid'),
+    COVEY_NATS_COORDINATORS: identity.nkeys.get('coordinator') ?? '',
+    COVEY_NATS_APIS: identity.nkeys.get('api') ?? '',
+  };
 }
 
 export function memberSpecs(setup: ServiceSetup): ChildSpec[] {

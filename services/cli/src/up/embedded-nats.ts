@@ -1,8 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type NatsServerSettings, natsServerConfig } from '@covey/nats';
+import { type NatsServerSettings, natsServerConfig, natsUsersConfig } from '@covey/nats';
+
+/** Beside the configuration: the coordinator keeps it up to date with who is a member. */
+export const NATS_USERS_FILE = 'users.conf';
 
 /** The NATS server did not come up. */
 export class EmbeddedNatsError extends Error {
@@ -13,6 +16,8 @@ export class EmbeddedNatsError extends Error {
 export function writeNatsConfig(path: string, settings: NatsServerSettings): string[] {
   mkdirSync(dirname(path), { recursive: true });
   mkdirSync(settings.storeDir, { recursive: true, mode: 0o700 });
+  if (settings.usersFile)
+    writeFileSync(join(dirname(path), settings.usersFile), natsUsersConfig(settings.users), { mode: 0o600 });
   writeFileSync(path, natsServerConfig(settings), { mode: 0o600 });
   return ['--config', path];
 }

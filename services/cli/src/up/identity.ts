@@ -71,7 +71,7 @@ export function loadIdentity(paths: HomePaths, cluster: string, ports: Ports, no
     const nkeys = readNkeys(paths, own);
     const before = readMembers(paths);
     checkCertificate(paths, { rootKey, coordinator, cluster, nowS });
-    const members = followPorts(before, own, ports);
+    const members = followPorts(before, own, ports, nkeys);
     if (JSON.stringify(members) !== JSON.stringify(before)) writeMembers(paths, members);
     const ownMembers = members.flatMap((member) => {
       const n = own.get(member.id);

@@ -10,7 +10,7 @@ import {
   postgresSpec,
   type ServiceSetup,
 } from './child-specs.ts';
-import { writeNatsConfig } from './embedded-nats.ts';
+import { NATS_USERS_FILE, writeNatsConfig } from './embedded-nats.ts';
 import { createDatabase, type EmbeddedPostgres, initPostgres, postgresUrl } from './embedded-postgres.ts';
 import type { EmbeddedServers } from './embedded-servers.ts';
 import type { Identity } from './identity.ts';
@@ -114,6 +114,7 @@ export class LocalCluster {
       pidFile: join(paths.natsDir, 'nats.pid'),
       storeBytesMax: NATS_STORE_BYTES_MAX,
       syncAlways: false,
+      usersFile: NATS_USERS_FILE,
       users: [...identity.nkeys].map(([user, nkey]) => ({
         nkey,
         permissions: permissionsOf(settings.cluster, user),

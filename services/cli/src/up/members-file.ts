@@ -42,19 +42,27 @@ export function writeMembers({ membersFile }: HomePaths, members: readonly Table
   renameSync(half, membersFile);
 }
 
+/** As the file has it: with the public nkey of its NATS user. */
+export type FileMember = TableMember & { nkey?: string };
+
 /**
- * The members with the URLs of those that run here moved to the ports of this start; a URL that an operator put there
- * (not on loopback) stays. @param own member number by public key.
+ * The members with the URLs of those that run here moved to the ports of this start, and with their NATS users; a URL
+ * that an operator put there (not on loopback) stays.
+ * @param own member number by public key. @param nkeys public nkey by member.
  */
 export function followPorts(
-  members: readonly TableMember[],
+  members: readonly FileMember[],
   own: ReadonlyMap<string, number>,
   ports: Ports,
-): TableMember[] {
+  nkeys: ReadonlyMap<string, string> = new Map(),
+): FileMember[] {
   return members.map((member) => {
     const n = own.get(member.id);
-    return n && /^ws:\/\/127\.0\.0\.1(:|\/|$)/.test(member.url)
-      ? { ...member, url: memberUrl(ports, n) }
-      : member;
+    const nkey = nkeys.get(member.id);
+    return {
+      ...member,
+      ...(n && /^ws:\/\/127\.0\.0\.1(:|\/|$)/.test(member.url) ? { url: memberUrl(ports, n) } : {}),
+      ...(nkey ? { nkey } : {}),
+    };
   });
 }

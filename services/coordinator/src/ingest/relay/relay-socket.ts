@@ -1,7 +1,7 @@
 import { isPrivateRelayUrl } from '@covey/nostr';
 import WebSocket, { type RawData } from 'ws';
+import { PrivateAddressError, publicLookup } from '../../public-lookup.ts';
 import { SourceBrokenError } from '../source-chunk.ts';
-import { PrivateAddressError, publicLookup } from './public-lookup.ts';
 import type { RelayLimits } from './relay-limits.ts';
 import { type Page, PageCollector, type PageRequest } from './relay-page.ts';
 

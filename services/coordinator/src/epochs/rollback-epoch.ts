@@ -1,0 +1,56 @@
+import type { PlaceResult } from '@covey/jobs';
+import { placedMembers } from '@covey/postgres';
+import { compareTables, PlacementTable, type TableContent, type TableMember } from '@covey/table';
+import { type CommitContext, commitDraft, draftStep } from './commit-draft.ts';
+import { lastEpoch, tableOf } from './epoch-store.ts';
+
+/** An old content can't come back; the message says why. */
+export class RollbackError extends Error {
+  override name = 'RollbackError';
+}
+
+/**
+ * Makes an epoch with the content of an older one: epochs only rise, so that members take it like any other.
+ * @param nowMs Unix milliseconds
+ * @throws RollbackError, FencedError
+ */
+export async function rollbackTo(
+  context: CommitContext,
+  epoch: number,
+  reason: string,
+  nowMs: number,
+): Promise<PlaceResult> {
+  const last = await lastEpoch(context.sql);
+  if (!last || epoch >= last.epoch) throw new RollbackError(`there is no epoch after ${epoch}`);
+  const old = new PlacementTable(await tableOf(context.sql, epoch));
+  const current = new PlacementTable(await tableOf(context.sql, last.epoch));
+  const content = withMembersOfToday(old.content(), await placedMembers(context.sql));
+  const { moved } = compareTables(current, old).accounts;
+  const draft = draftStep(last, current, content, { createdAt: Math.floor(nowMs / 1000), reason, moved });
+  await commitDraft(context, last, draft);
+  return {
+    changed: true,
+    epoch: draft.epoch,
+    root: draft.root,
+    counts: draft.counts,
+    modularity: 0,
+    tableBytes: draft.table.length,
+    deltaBytes: draft.delta?.length ?? null,
+    ms: {},
+  };
+}
+
+/** The old lists with the URLs, capacities and states that members have now. @throws RollbackError */
+function withMembersOfToday(old: TableContent, today: readonly TableMember[]): TableContent {
+  const byId = new Map(today.map((member) => [member.id, member]));
+  const members = old.members.map((was) => {
+    const now = byId.get(was.id);
+    if (!now)
+      throw new RollbackError(
+        `epoch ${old.epoch} puts accounts on ${was.name} (${was.id.slice(0, 16)}…), which is no member any more`,
+      );
+    return now;
+  });
+  // A move of then is over: everybody goes by the list that it led to.
+  return { ...old, members, moves: [] };
+}

@@ -1,0 +1,5 @@
+export * from './carry-out.ts';
+export * from './controls.ts';
+export * from './log.ts';
+export * from './member-state.ts';
+export * from './members.ts';
