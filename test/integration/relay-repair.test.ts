@@ -89,7 +89,7 @@ describe('two durable copies', { timeout: 60_000 }, () => {
 
 describe('a copy that lacks something', { timeout: 60_000 }, () => {
   it('fills an empty disk from who has it all, and says so meanwhile', async () => {
-    const cluster = await make(3, { repairEventsPerSecondMax: 400 });
+    const cluster = await make(3, { repairEventsPerSecondMax: 150 });
     cluster.place([
       { members: [0, 1], accounts: [alice.pubkey] },
       { members: [1, 2], accounts: [bob.pubkey] },

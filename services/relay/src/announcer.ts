@@ -80,6 +80,7 @@ export class Announcer {
     const { relay, link, cluster, clock } = this.#options;
     const atMs = clock();
     const { accepted, sent, ...load } = relay.load();
+    const filling = relay.filling();
     const seconds = Math.max(0.001, (atMs - this.#before.atMs) / 1000);
     const heartbeat: Heartbeat = {
       member: relay.pubkey,
@@ -92,6 +93,8 @@ export class Announcer {
         writesPerSecond: (accepted - this.#before.accepted) / seconds,
         readsPerSecond: (sent - this.#before.sent) / seconds,
       },
+      filling: filling.groups,
+      ...(filling.more ? { fillingMore: true } : {}),
     };
     this.#before = { atMs, accepted, sent };
     link.publish(subjectsOf(cluster).heartbeat(relay.pubkey), heartbeat);

@@ -98,6 +98,7 @@ export class Rearrangement {
     const { store, spoolPerMemberMax, log } = this.#options;
     const epoch = enforcer.table?.epoch;
     const { accounts, events, postponed } = await new HandOver({
+      clock: this.#options.clock,
       store: store.events,
       spool: store.spool,
       roomMax: Math.ceil(spoolPerMemberMax / 2),

@@ -152,6 +152,7 @@ export class Relay {
       enforcer: () => this.#enforcer,
       verify: (event) => this.#verifier.verify(event),
       relayUrl: () => this.#url,
+      frozen: () => clock() / 1000 > (this.#applied?.manifest?.movesUntil ?? Number.POSITIVE_INFINITY),
       retention: config.retention ?? [],
       clock,
       random,
@@ -333,6 +334,11 @@ export class Relay {
       covey: this.clusterField(),
       restrictedWrites: config.writes === 'redirect',
     });
+  }
+
+  /** Moving groups whose copy here is being filled, for a heartbeat. */
+  filling(): { groups: number[]; more: boolean } {
+    return this.#filling.moving;
   }
 
   /** What a heartbeat says; counts since start stand in for rates. */

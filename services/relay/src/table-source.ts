@@ -4,6 +4,11 @@ import type { PlacementTable } from '@covey/table';
 export interface AppliedTable {
   table: PlacementTable;
   event: { id: string };
+  /** Absent for a table that was given by hand. */
+  manifest?: {
+    /** Unix seconds after which no move may start; service never stops. */
+    movesUntil: number;
+  };
 }
 
 /** Where a member's table comes from. `TableFollower` (NATS, with the last good one on disk) is one; tests have another. */

@@ -75,6 +75,8 @@ const HASHTAGS_MAX = 10_000;
 interface Prepared extends GroupRoute {
   /** Its number; −1 for a union of several. */
   group: number;
+  /** From a member, while the group moves: its new holders get what old ones are brought, as who brings it may not know them. */
+  passOn: Decision | undefined;
   accept: Decision;
   acceptReadCopy: Decision;
   acceptDelivered: Decision;
@@ -136,7 +138,8 @@ export class Enforcer {
       return this.mode === 'observe' ? OBSERVED : route.redirectProtected;
     }
     if (origin.member) {
-      if (route.holds) return route.writes ? FROM_MEMBER : READ_COPY; // its sender copies to the others
+      // Its sender copies to the others.
+      if (route.holds) return route.passOn ?? (route.writes ? FROM_MEMBER : READ_COPY);
       if (this.#isDeliveredHere(event)) return DELIVERED;
       if (origin.hops < HOPS_MAX) return route.forward;
       // It follows what it deletes to members that do not hold its author.
@@ -272,7 +275,7 @@ export class Enforcer {
     return this.table && group < this.table.groupCount ? this.#groupRoute(group).others : NONE;
   }
 
-  /** Whether what a filter names belongs to a group that is being filled here; without a key, anything may. */
+  /** Whether what a filter names is not held here, or belongs to a group that is being filled; without a key, anything may. */
   fills(filter: Filter): boolean {
     if (!this.table) return false;
     const { authors, tagged, hashtags } = filterKeys(filter);
@@ -280,8 +283,13 @@ export class Enforcer {
       ...[...authors, ...tagged].filter(isHex64).map((key) => this.#route(key)),
       ...hashtags.map((hashtag) => this.#hashtagRoute(hashtag.toLowerCase())),
     ];
-    if (routes.length > 0) return routes.some(({ group }) => this.#filling(group));
+    if (routes.length > 0) return routes.some(({ group, holds }) => !holds || this.#filling(group));
     return this.#filling(ANY_GROUP);
+  }
+
+  /** Index of this member in the table; −1 when it is not in it. */
+  get self(): number {
+    return this.#self;
   }
 
   /** Number of the group of a key (64 hex digits); −1 without a table. */
@@ -316,6 +324,20 @@ export class Enforcer {
     ));
   }
 
+  /** Whether this event's group has just left this member by all phases of a move: its new holders are full. */
+  leaves(event: Pick<NostrEvent, 'kind' | 'pubkey' | 'tags'>): boolean {
+    const move = this.#moves.get(this.groupOf(event.pubkey));
+    return move?.phase === 'clean-up' && move.from.members.includes(this.#self) && !this.holds(event);
+  }
+
+  /** What a holder of the old list does with what a member brings it while writes go to both lists. */
+  #passOn(group: number): Decision | undefined {
+    const move = this.#moves.get(group);
+    if (!move || move.phase === 'clean-up' || !move.from.members.includes(this.#self)) return undefined;
+    const added = this.table!.group(group).members.filter((member) => !move.from.members.includes(member));
+    return added.length > 0 ? { action: 'accept', holders: added, reason: 'holder' } : undefined;
+  }
+
   /** An event placed by several accounts is held by the members of all of them. */
   #taggedRoute(event: Pick<NostrEvent, 'kind' | 'pubkey' | 'tags'>): Prepared {
     const routes = placingKeys(event).map((key) => this.#route(key));
@@ -347,6 +369,7 @@ export class Enforcer {
       group,
       sources,
       readers,
+      passOn: this.#passOn(group),
       accept: { action: 'accept', holders: route.others, reason: 'holder' },
       acceptDelivered: { action: 'accept', holders: route.others, reason: 'delivered' },
       acceptReadCopy: { action: 'accept', holders: route.others, reason: 'read copy' },

@@ -11,6 +11,6 @@ export {
   type Waiting,
 } from './model.ts';
 export { countMoves, type MoveCounts } from './move-counts.ts';
-export { type KeyOf, prefixesInOneTable } from './row-pairs.ts';
+export { type KeyOf, prefixesInOneTable, RowPairs, UNKNOWN_GROUP } from './row-pairs.ts';
 export { isStale, staleMembers } from './stale.ts';
 export { StepPlanner } from './step-planner.ts';

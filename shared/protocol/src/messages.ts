@@ -20,6 +20,9 @@ export const Load = Type.Object({
 });
 export type Load = Static<typeof Load>;
 
+/** Groups named in a heartbeat: about 20 KB. */
+export const FILLING_MAX = 2048;
+
 /** `covey.<cluster>.member.<id>.heartbeat`, every heartbeat interval. */
 export const Heartbeat = Type.Object({
   member: Hex64,
@@ -30,6 +33,10 @@ export const Heartbeat = Type.Object({
   epoch: Count,
   software: Type.String({ maxLength: 64 }),
   load: Load,
+  /** Moving groups, under `epoch`, that the member holds and whose copy it is filling. */
+  filling: Type.Optional(Type.Array(Count, { maxItems: FILLING_MAX })),
+  /** There are more than `filling` names. */
+  fillingMore: Type.Optional(Type.Boolean()),
 });
 export type Heartbeat = Static<typeof Heartbeat>;
 

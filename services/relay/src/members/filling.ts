@@ -1,21 +1,36 @@
 import type { Enforcer } from '@covey/enforcement';
+import { RowPairs, UNKNOWN_GROUP } from '@covey/moves';
+import { FILLING_MAX } from '@covey/protocol';
+import { type MovePhase, type PlacementTable, SLOT_GROUPS, type TableMove } from '@covey/table';
 
 interface Fill {
   /** Members (ids) that what they have was taken from. */
   sources: Set<string>;
+  /** Members (ids) of the list that the group leaves, when this member is new in it; undefined: it was a holder before. */
+  from: readonly string[] | undefined;
+  /** Not all writers write to this member yet: what is taken now may miss what they write meanwhile. */
+  early: boolean;
 }
+
+/** What is being filled when a comparison with another member begins: what it may count for. */
+export type FillSession = ReadonlyMap<number, unknown>;
+
+/** An account can't leave a member and come back in so few epochs: each way has five. */
+const ROUND_TRIP_EPOCHS = 9;
 
 /**
  * Which groups this member's copy may be incomplete of: all that it shares with others after a start, for it was away, and
- * those that a new table gives it. A group is full again when everything was taken from one holder that is full itself, or
- * from every other holder that can be reached.
+ * what a new table gives it. Groups change from table to table; what counts is where their accounts were. A group is full
+ * again when everything was taken from one holder that is full itself, or from every other holder that can be reached; a
+ * group that moves here, from every member of its old list that can be reached, once all writers write here too (`copy`).
  */
 export class Filling {
   readonly #groups = new Map<number, Fill>();
-  readonly #held = new Set<number>();
   /** Members (ids) that hold anything that is held here. */
   peers: ReadonlySet<string> = new Set();
   #enforcer: Enforcer | undefined;
+  #table: PlacementTable | undefined;
+  #moves = new Map<number, TableMove>();
 
   /** Whether a group is being filled, or any for −1. */
   has = (group: number): boolean => (group < 0 ? this.#groups.size > 0 : this.#groups.has(group));
@@ -29,49 +44,149 @@ export class Filling {
     return [...this.#groups.keys()];
   }
 
-  /** Under a new table: groups that are new here have to be filled, those that went are forgotten. */
-  update(enforcer: Enforcer): void {
-    this.#enforcer = enforcer;
-    const held = new Set<number>();
-    const peers = new Set<number>();
-    for (const { group, others } of enforcer.held()) {
-      held.add(group);
-      for (const other of others) peers.add(other);
-      if (others.length > 0 && !this.#held.has(group)) this.#groups.set(group, { sources: new Set() });
-      else if (others.length === 0) this.#groups.delete(group);
-    }
-    for (const group of this.#groups.keys()) if (!held.has(group)) this.#groups.delete(group);
-    const members = enforcer.table?.members ?? [];
-    this.peers = new Set([...peers].map((index) => members[index]!.id));
-    this.#held.clear();
-    for (const group of held) this.#held.add(group);
+  /** Moving groups that are being filled, for a heartbeat. */
+  get moving(): { groups: number[]; more: boolean } {
+    const groups = [...this.#moves.keys()].filter((group) => this.#groups.has(group));
+    return { groups: groups.slice(0, FILLING_MAX), more: groups.length > FILLING_MAX };
   }
 
-  /** Members (ids) that hold what is being filled here and were not asked yet, those of the most groups first. */
-  wanted(): string[] {
-    const members = this.#enforcer?.table?.members ?? [];
-    const counts = new Map<string, number>();
-    for (const [group, { sources }] of this.#groups)
-      for (const index of this.#enforcer!.othersOfGroup(group)) {
-        const { id } = members[index]!;
-        if (!sources.has(id)) counts.set(id, (counts.get(id) ?? 0) + 1);
+  /** Under a new table: what is new here has to be filled, what went is forgotten. */
+  update(enforcer: Enforcer): void {
+    const before = this.#enforcer;
+    const table = enforcer.table;
+    this.#moves = new Map(table?.moves().map((move) => [move.group, move]));
+    const missing = table && before?.table && this.#missing(before.table, table, before, enforcer.self);
+    this.#enforcer = enforcer;
+    this.#table = table;
+    const fills = new Map<number, Fill>();
+    const peers = new Set<number>();
+    for (const { group, others } of enforcer.held()) {
+      for (const other of others) peers.add(other);
+      if (others.length === 0) continue;
+      const known = missing?.get(group);
+      if (missing && !known) continue;
+      fills.set(group, this.#fill(group, known === 'fresh' ? undefined : known));
+    }
+    this.#groups.clear();
+    for (const [group, fill] of fills) this.#groups.set(group, fill);
+    this.peers = new Set([...peers].map((index) => table!.members[index]!.id));
+  }
+
+  /** @param known how far it is already, when the same group was being filled before */
+  #fill(group: number, known: Fill | undefined): Fill {
+    const move = this.#moves.get(group);
+    const ids = (list: readonly number[]) => list.map((index) => this.#table!.members[index]!.id);
+    const { self } = this.#enforcer!;
+    const from =
+      move && isBeforeRead(move.phase) && !move.from.members.includes(self)
+        ? ids(move.from.members)
+        : undefined;
+    const early = from !== undefined && move!.phase === 'write-both-read-old';
+    const goesOn = known && known.early === early && known.from?.join() === from?.join();
+    return goesOn ? known : { sources: new Set(), from, early };
+  }
+
+  /**
+   * Groups of the new table that hold an account whose group was not held here under the old one (`fresh`), or was being
+   * filled. After many epochs accounts may have gone and come back: everything is looked at again, as after a start.
+   */
+  #missing(
+    old: PlacementTable,
+    table: PlacementTable,
+    before: Enforcer,
+    self: number,
+  ): Map<number, Fill | 'fresh'> | undefined {
+    const steps = table.epoch - old.epoch;
+    if (steps > ROUND_TRIP_EPOCHS) return undefined;
+    const missing = new Map<number, Fill | 'fresh'>();
+    const held = new Set([...before.held()].map(({ group }) => group));
+    const seen = new Set<number>();
+    const look = (from: number, to: number) => {
+      const pair = (from + 1) * 2 ** 26 + to;
+      if (to === UNKNOWN_GROUP || seen.has(pair)) return; // what is no longer listed is in a slot now
+      seen.add(pair);
+      if (from === UNKNOWN_GROUP) {
+        // Listed from a slot: at once only where the slot's members are its members.
+        const move = this.#moves.get(to);
+        if (move ? !move.from.members.includes(self) : steps !== 1) missing.set(to, 'fresh');
+        return;
       }
+      const fill = this.#groups.get(from);
+      if (!held.has(from) || (fill && from !== to)) missing.set(to, 'fresh');
+      else if (fill && !missing.has(to)) missing.set(to, fill);
+    };
+    for (let slot = 0; slot < SLOT_GROUPS; slot++) look(slot, slot);
+    new RowPairs(old, table, () => undefined).forEach((_bytes, _at, _whole, from, to) => {
+      look(from, to);
+    });
+    return missing;
+  }
+
+  /**
+   * Members (ids) that hold what is being filled here and were not asked yet, those of the most groups first.
+   * @param frozen nothing that moves may start: the time of the table for that is over
+   */
+  wanted(frozen = false): string[] {
+    const counts = new Map<string, number>();
+    for (const [group, fill] of this.#groups) {
+      if (fill.early || (frozen && fill.from && fill.sources.size === 0)) continue;
+      for (const id of this.#holders(group, fill))
+        if (!fill.sources.has(id)) counts.set(id, (counts.get(id) ?? 0) + 1);
+    }
     return [...counts].sort((a, b) => b[1] - a[1]).map(([id]) => id);
+  }
+
+  /** Who has what is to be taken. */
+  #holders(group: number, { from }: Fill): readonly string[] {
+    if (from) return from;
+    const members = this.#table?.members ?? [];
+    return this.#enforcer!.othersOfGroup(group).map((index) => members[index]!.id);
+  }
+
+  /** Whether a comparison that began then counts for all that is wanted of `member` now. */
+  covers(session: FillSession, member: string): boolean {
+    return [...this.#groups].every(
+      ([group, fill]) =>
+        fill.early ||
+        fill.sources.has(member) ||
+        session.get(group) === fill ||
+        !this.#holders(group, fill).includes(member),
+    );
+  }
+
+  /** Call it when a comparison begins. */
+  begin(): FillSession {
+    return new Map([...this.#groups].filter(([, fill]) => !fill.early));
   }
 
   /**
    * Everything that `member` shares with this one was taken from it.
    * @param full it is not filling anything itself that the two share
    * @param reachable whether another member can be reached now
+   * @param session what was being filled when that began
    */
-  taken(member: string, full: boolean, reachable: (member: string) => boolean): void {
-    const members = this.#enforcer?.table?.members ?? [];
-    for (const [group, { sources }] of this.#groups) {
-      const others = this.#enforcer!.othersOfGroup(group).map((index) => members[index]!.id);
-      if (!others.includes(member)) continue;
-      sources.add(member);
-      if (full || others.every((other) => sources.has(other) || !reachable(other)))
-        this.#groups.delete(group);
+  taken(member: string, full: boolean, reachable: (member: string) => boolean, session: FillSession): void {
+    for (const [group, fill] of this.#groups) {
+      if (session.get(group) !== fill) continue;
+      const holders = this.#holders(group, fill);
+      if (!holders.includes(member)) continue;
+      fill.sources.add(member);
+      if (full && !fill.from) this.#groups.delete(group);
+    }
+    this.recheck(reachable);
+  }
+
+  /** Who can't be reached is not waited for where something was taken from others. */
+  recheck(reachable: (member: string) => boolean): void {
+    for (const [group, fill] of this.#groups) {
+      const { sources } = fill;
+      const isDone = (holder: string) => sources.has(holder) || !reachable(holder);
+      if (sources.size > 0 && this.#holders(group, fill).every(isDone)) this.#groups.delete(group);
     }
   }
+}
+
+/** The list that the group goes to is not read yet. */
+function isBeforeRead(phase: MovePhase): boolean {
+  return phase === 'write-both-read-old' || phase === 'copy';
 }

@@ -6,12 +6,16 @@ import type { Spool } from '../store/spool.ts';
 const AUTHORS_BATCH = 500;
 const EVENTS_BATCH = 256;
 const NO_AUTHOR = '';
+/** What an account wrote within this time before it left by all phases is handed over nevertheless: some 1,000 events. */
+const LATE_SECONDS = 86_400;
 
 export interface HandOverOptions {
   store: EventStore;
   spool: Spool;
   /** Accounts are handed to a member while no more than this waits for it: forwarded writes need room as well. */
   roomMax: number;
+  /** Unix milliseconds. */
+  clock: () => number;
 }
 
 export interface HandOverResult {
@@ -62,6 +66,14 @@ export class HandOver {
       return;
     }
     const pubkey = Buffer.from(author, 'hex');
+    if (enforcer.leaves({ kind: 1, pubkey: author, tags: [] })) {
+      // Its new holders filled themselves from here: only what came late may be missing there.
+      const since = Math.floor(this.#options.clock() / 1000) - LATE_SECONDS;
+      result.events += await this.#copy(store.eventsIn({ index: 'author', pubkey }), to, since);
+      result.accounts++;
+      await store.handOver([], [], mark);
+      return;
+    }
     let events = await this.#copy(store.eventsIn({ index: 'author-kind', pubkey, kind: KIND.deletion }), to);
     events += await this.#copy(store.eventsIn({ index: 'author', pubkey }), to);
     if (events === 0) return; // only such as are placed by whom they are for
@@ -73,10 +85,12 @@ export class HandOver {
   async #copy(
     events: Iterable<NostrEvent> | AsyncIterable<NostrEvent>,
     to: readonly string[],
+    since = 0,
   ): Promise<number> {
     let copied = 0;
     let batch: NostrEvent[] = [];
     for await (const event of events) {
+      if (event.created_at < since) break; // newest first
       if (isPlacedByTagged(event.kind) || isProtected(event)) continue;
       batch.push(event);
       copied++;
@@ -117,7 +131,11 @@ export class HandOver {
   #destinations(event: Pick<NostrEvent, 'kind' | 'pubkey' | 'tags'>, enforcer: Enforcer): string[] {
     if (enforcer.holds(event)) return [];
     const members = enforcer.table?.members ?? [];
-    return enforcer.othersOf(event).map((index) => members[index]!.id);
+    // Sorted: the same members in another order are the same destinations.
+    return enforcer
+      .othersOf(event)
+      .map((index) => members[index]!.id)
+      .sort();
   }
 
   #hasRoom(members: readonly string[]): boolean {

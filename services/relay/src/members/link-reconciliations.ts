@@ -1,13 +1,19 @@
 import WebSocket from 'ws';
 import { MemberUnreachableError } from './member-unreachable.ts';
 
+export interface ReconciliationAnswer {
+  message: string;
+  /** Its own copy of something that both share is incomplete. */
+  filling: boolean;
+  /** Epoch that it applies; 0 when it does not say. */
+  epoch: number;
+  tooMany: boolean;
+}
+
 /** One comparison of what both members have, by negentropy. */
 export interface Reconciliation {
   /** Sends a message; the answer, or `tooMany` when the scope is too large for the other side. @throws MemberUnreachableError */
-  exchange(
-    message: string,
-    timeoutMs: number,
-  ): Promise<{ message: string; filling: boolean; tooMany: boolean }>;
+  exchange(message: string, timeoutMs: number): Promise<ReconciliationAnswer>;
   close(): void;
 }
 
@@ -51,9 +57,11 @@ export class LinkReconciliations {
               const reason = String(answer);
               if (type === 'COVEY-NEG-ERR' && !reason.startsWith('blocked:'))
                 return reject(new MemberUnreachableError(`${this.#url}: ${reason.slice(0, 200)}`));
+              const { filling, epoch } = (more ?? {}) as { filling?: unknown; epoch?: unknown };
               resolve({
                 message: reason,
-                filling: (more as { filling?: unknown } | undefined)?.filling === true,
+                filling: filling === true,
+                epoch: typeof epoch === 'number' ? epoch : 0,
                 tooMany: type === 'COVEY-NEG-ERR',
               });
             },

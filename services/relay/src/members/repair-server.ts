@@ -59,7 +59,7 @@ export class RepairServer {
       const items = this.#open.get(id);
       if (!items) return refuse('closed: no such repair is open');
       const answer = answerReconciliation(items, message, { frameBytesMax: REPAIR_FRAME_BYTES_MAX });
-      return ['COVEY-NEG', id, answer, { filling: this.#fills(member) }];
+      return ['COVEY-NEG', id, answer, { filling: this.#fills(member), epoch: this.#epoch }];
     } catch (error) {
       if (error instanceof NegentropyError) return refuse(`invalid: ${error.message}`);
       throw error;
@@ -72,6 +72,10 @@ export class RepairServer {
     const index = current.table?.memberIndex(member) ?? -1;
     const items = await shared.read(scope, (event) => current.shares(event, index), REPAIR_ITEMS_MAX);
     return items && new NegentropyItems(items);
+  }
+
+  get #epoch(): number {
+    return this.#options.enforcer().table?.epoch ?? 0;
   }
 
   /** Whether something that this member shares with `member` is incomplete here. */

@@ -13,7 +13,7 @@ import { expirationOf } from '../store/keys.ts';
 import { isRetained, type RetentionRule } from '../store/retention.ts';
 import type { SharedItems } from '../store/shared-items.ts';
 import { vanishesHere } from '../vanish.ts';
-import type { Filling } from './filling.ts';
+import type { Filling, FillSession } from './filling.ts';
 import type { MemberLink } from './member-link.ts';
 import type { MemberLinks } from './member-links.ts';
 import { halves, REPAIR_FRAME_BYTES_MAX, REPAIR_ITEMS_MAX, type RepairScope } from './repair-scope.ts';
@@ -30,6 +30,8 @@ const RESUME_MS_MAX = 600_000;
 const DECLINED_MAX = 50_000;
 /** Events that come by repair and are not older go to those who listen. */
 const LIVE_SECONDS = 600;
+/** Who has an older table than this member does not know what both share; it is not waited for longer than this. */
+const BEHIND_MS_MAX = 15_000;
 const END_OF_TIME = Number.MAX_SAFE_INTEGER;
 
 export interface RepairOptions {
@@ -40,6 +42,8 @@ export interface RepairOptions {
   enforcer: () => Enforcer;
   /** The URL that clients open: a request to vanish may name it. */
   relayUrl: () => string;
+  /** Nothing that moves may start any more: the time of the table for that is over. */
+  frozen: () => boolean;
   /** What is older is not fetched again. */
   retention: readonly RetentionRule[];
   /** The verdict on an event's id and signature. */
@@ -56,6 +60,21 @@ export interface RepairOptions {
   log: { info(fields: object, text: string): void; debug(fields: object, text: string): void };
 }
 
+/** A repair that is under way, or broke off. */
+interface Left {
+  /** Still to be compared; taken from the end: what deletes comes first. */
+  scopes: RepairScope[];
+  /** What was being filled, and the epoch that was applied here, when it began. */
+  session: FillSession;
+  epoch: number;
+  atMs: number;
+}
+
+/** The other member has an older table. */
+class BehindError extends Error {
+  override name = 'BehindError';
+}
+
 /**
  * Fills and repairs what this member holds: compares it with other holders by negentropy and fetches what it lacks, what
  * deletes first. After a start and under a new table at once, then now and then. It only ever takes: what the other side
@@ -63,7 +82,9 @@ export interface RepairOptions {
  */
 export class Repair {
   readonly #options: RepairOptions;
-  readonly #left = new Map<string, { scopes: RepairScope[]; epoch: number; atMs: number }>();
+  readonly #left = new Map<string, Left>();
+  /** Since when a member was seen to have an older table. */
+  readonly #behindSinceMs = new Map<string, number>();
   readonly #comparedAtMs = new Map<string, number>();
   readonly #declined = new Set<string>();
   #running: Promise<void> | undefined;
@@ -77,12 +98,17 @@ export class Repair {
 
   /** Looks for something to do now. */
   wake(): void {
+    this.#waitMs = RETRY_MS_MIN;
+    this.#look();
+  }
+
+  #look(): void {
     if (this.#stopped || this.#running) return;
     clearTimeout(this.#timer);
     this.#running = this.#run().finally(() => {
       this.#running = undefined;
       if (this.#stopped) return;
-      this.#timer = setTimeout(() => this.wake(), this.#pauseMs());
+      this.#timer = setTimeout(() => this.#look(), this.#pauseMs());
       this.#timer.unref();
     });
   }
@@ -115,8 +141,8 @@ export class Repair {
 
   /** Who to ask: a holder of what is being filled, then one that was not compared with for long. */
   #next(tried: ReadonlySet<string>): string | undefined {
-    const { filling, clock, everyMs } = this.#options;
-    const wanted = filling.wanted().find((member) => !tried.has(member));
+    const { filling, clock, everyMs, frozen } = this.#options;
+    const wanted = filling.wanted(frozen()).find((member) => !tried.has(member));
     if (wanted !== undefined) return wanted;
     for (const member of filling.peers)
       if (!tried.has(member) && clock() - (this.#comparedAtMs.get(member) ?? -everyMs) >= everyMs)
@@ -129,28 +155,14 @@ export class Repair {
     const link = links.get(member);
     if (!link) return;
     const startedAtMs = clock();
-    const epoch = this.#options.enforcer().table?.epoch ?? 0;
-    const known = this.#left.get(member);
-    const resumed = known?.epoch === epoch && startedAtMs - known.atMs < RESUME_MS_MAX;
-    const left = resumed
-      ? known
-      : {
-          epoch,
-          atMs: startedAtMs,
-          // Taken from the end: what deletes comes first.
-          scopes: [
-            { since: 0, until: END_OF_TIME },
-            { kinds: [KIND.deletion, KIND.vanish], since: 0, until: END_OF_TIME },
-          ],
-        };
-    this.#left.set(member, left);
+    const left = this.#begin(member, startedAtMs);
     let events = 0;
     let full = true;
     try {
       while (left.scopes.length > 0) {
-        if (this.#stopped || this.#options.enforcer().table?.epoch !== epoch) return;
+        if (this.#stopped) return;
         const scope = left.scopes.at(-1)!;
-        const result = await this.#compare(link, scope);
+        const result = await this.#compare(link, scope, left.epoch);
         if (!result) {
           const parts = halves(scope, Math.floor(clock() / 1000));
           left.scopes.pop();
@@ -165,32 +177,55 @@ export class Repair {
       }
     } catch (error) {
       log.debug({ member, error: String(error) }, 'a repair broke off');
-      // Who can't be reached is not waited for by groups that all others were asked about.
-      if (!link.connected)
-        for (const source of this.#sources()) filling.taken(source, false, this.#reachable);
+      if (error instanceof BehindError && this.#isLongBehind(member))
+        filling.taken(member, false, this.#reachable, left.session);
+      // Who can't be reached is not waited for by groups that others were asked about.
+      if (!link.connected) filling.recheck(this.#reachable);
       return;
     }
     this.#left.delete(member);
+    this.#behindSinceMs.delete(member);
     this.#comparedAtMs.set(member, clock());
-    this.#sourcesTaken.set(member, epoch);
-    filling.taken(member, full, this.#reachable);
+    filling.taken(member, full, this.#reachable, left.session);
     this.#options.onRepaired({ member, events, ms: clock() - startedAtMs });
     if (events > 0) log.info({ member, events, ms: clock() - startedAtMs }, 'fetched what was missing here');
   }
 
-  readonly #sourcesTaken = new Map<string, number>();
-  readonly #reachable = (member: string): boolean => this.#options.links.get(member)?.healthy === true;
-
-  /** Members that everything was taken from under this table. */
-  #sources(): string[] {
-    const epoch = this.#options.enforcer().table?.epoch ?? 0;
-    return [...this.#sourcesTaken].filter(([, at]) => at === epoch).map(([member]) => member);
+  /** What broke off goes on, when it still counts for all that is wanted of the member. */
+  #begin(member: string, nowMs: number): Left {
+    const { filling, enforcer } = this.#options;
+    const known = this.#left.get(member);
+    if (known && nowMs - known.atMs < RESUME_MS_MAX && filling.covers(known.session, member)) return known;
+    const left: Left = {
+      scopes: [
+        { since: 0, until: END_OF_TIME },
+        { kinds: [KIND.deletion, KIND.vanish], since: 0, until: END_OF_TIME },
+      ],
+      session: filling.begin(),
+      epoch: enforcer().table?.epoch ?? 0,
+      atMs: nowMs,
+    };
+    this.#left.set(member, left);
+    return left;
   }
 
-  /** What the other member has of a scope and this one lacks; undefined when it is too much for one comparison. */
+  #isLongBehind(member: string): boolean {
+    const nowMs = this.#options.clock();
+    const sinceMs = this.#behindSinceMs.get(member) ?? nowMs;
+    this.#behindSinceMs.set(member, sinceMs);
+    return nowMs - sinceMs > BEHIND_MS_MAX;
+  }
+
+  readonly #reachable = (member: string): boolean => this.#options.links.get(member)?.healthy === true;
+
+  /**
+   * What the other member has of a scope and this one lacks; undefined when it is too much for one comparison.
+   * @throws BehindError when the other one's table is older than `epoch`
+   */
   async #compare(
     link: MemberLink,
     scope: RepairScope,
+    epoch: number,
   ): Promise<{ need: string[]; filling: boolean } | undefined> {
     const { items: shared, enforcer } = this.#options;
     const current = enforcer();
@@ -207,6 +242,8 @@ export class Repair {
         if (round === ROUNDS_MAX) throw new Error('the comparison does not end');
         const answer = await session.exchange(message, ANSWER_MS);
         if (answer.tooMany) return undefined;
+        if (answer.epoch < epoch)
+          throw new BehindError(`${link.id} applies epoch ${answer.epoch}, and not ${epoch} yet`);
         filling ||= answer.filling;
         const found = continueReconciliation(items, answer.message, {
           frameBytesMax: REPAIR_FRAME_BYTES_MAX,
