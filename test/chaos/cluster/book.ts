@@ -10,7 +10,7 @@ export interface Entry {
 }
 
 /** Sums of a book; `gaps` and `unanswered` whole, as each is a fault to look into. */
-export type BookCounts = Pick<Book, 'reads' | 'honest' | 'gaps' | 'unanswered'> & {
+export type BookCounts = Pick<Book, 'reads' | 'honest' | 'late' | 'gaps' | 'unanswered'> & {
   acknowledged: number;
   weak: number;
   /** What was refused, by the words of the refusal. */
@@ -19,11 +19,16 @@ export type BookCounts = Pick<Book, 'reads' | 'honest' | 'gaps' | 'unanswered'> 
 
 const WEAK = /durable on one copy|no holder has confirmed/;
 
+/** A copy that lost touch with the others claims to be whole for so long at the most. */
+const LAG_MS_MAX = 5_000;
+
 /** What the clients know: every acknowledged event, and what their reads found. Kept outside of the cluster. */
 export class Book {
   readonly entries: Entry[] = [];
-  /** Reads that found less than was acknowledged before and did not say so. */
+  /** Reads that did not find what was acknowledged LAG_MS_MAX or more before, and did not say that they may not be all. */
   readonly gaps: { atMs: number; member: number; missing: string[]; end: string }[] = [];
+  /** The same for events acknowledged less than LAG_MS_MAX before: copies that were about to get them. */
+  late = 0;
   reads = 0;
   /** Reads that said that they may not be all. */
   honest = 0;
@@ -40,6 +45,13 @@ export class Book {
 
   acknowledged(id: string, author: string, message: string): void {
     this.entries.push({ id, author, atMs: performance.now(), strong: !WEAK.test(message) });
+  }
+
+  /** A read that claimed to be all and found no `missing`, begun at `startedMs`. */
+  missed(member: number, missing: readonly Entry[], end: string, startedMs: number): void {
+    const old = missing.filter(({ atMs }) => startedMs - atMs >= LAG_MS_MAX);
+    if (old.length === 0) this.late++;
+    else this.gaps.push({ atMs: performance.now(), member, missing: old.map(({ id }) => id), end });
   }
 
   refusedWith(message: string): void {
@@ -64,16 +76,16 @@ export class Book {
 
   counts(): BookCounts {
     const acknowledged = this.entries.filter(({ strong }) => strong).length;
-    const { reads, honest, gaps, unanswered } = this;
-    const refused = Object.fromEntries(this.refused);
+    const { reads, honest, late, gaps, unanswered } = this;
     return {
       acknowledged,
       weak: this.entries.length - acknowledged,
       reads,
       honest,
+      late,
       gaps,
       unanswered,
-      refused,
+      refused: Object.fromEntries(this.refused),
     };
   }
 }

@@ -243,7 +243,7 @@ export class ChaosCluster {
     }
   }
 
-  /** Deletes every stream of the cluster, as an operator who has lost NATS' disks. */
+  /** Deletes every stream of the cluster, as an operator who has lost NATS' disks. Waits for JetStream to have a leader. */
   async wipeStreams(): Promise<void> {
     const connection = await connectNats({
       url: this.#natsUrl,
@@ -251,8 +251,16 @@ export class ChaosCluster {
       nkeyFile: this.#adminNkeyFile,
     });
     try {
-      const manager = await jetstreamManager(connection);
-      for await (const { config } of manager.streams.list()) await manager.streams.delete(config.name);
+      await waitFor(
+        async () => {
+          const manager = await jetstreamManager(connection).catch(() => undefined);
+          if (!manager) return false;
+          for await (const { config } of manager.streams.list()) await manager.streams.delete(config.name);
+          return true;
+        },
+        'JetStream to answer',
+        60_000,
+      );
     } finally {
       await connection.close();
     }

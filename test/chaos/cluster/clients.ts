@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NostrEvent } from '@covey/nostr';
 import WebSocket from 'ws';
-import type { Book } from './book.ts';
+import type { Book, Entry } from './book.ts';
 import type { ChaosMember } from './chaos-cluster.ts';
 
 /** A client gives an answer so long: longer than the members' own deadlines together. */
@@ -150,10 +150,11 @@ export async function readFrom(i: number, load: Load): Promise<void> {
 async function readBack(
   connection: Connection,
   i: number,
-  sample: readonly { id: string; author: string }[],
+  sample: readonly Entry[],
   { book, members }: Load,
 ): Promise<void> {
   const ids = sample.map(({ id }) => id);
+  const startedMs = performance.now();
   const answer = await connection.read({ authors: [sample[0]!.author], ids, limit: 500 });
   if (answer === 'silent') {
     if (serves(members[i]!)) book.unanswered.push({ atMs: performance.now(), member: i, what: 'REQ' });
@@ -163,11 +164,11 @@ async function readBack(
   if (!answer) return;
   book.reads++;
   const { end } = answer;
-  const missing = ids.filter((id) => !answer.ids.has(id));
+  const missing = sample.filter(({ id }) => !answer.ids.has(id));
   if (missing.length === 0) return;
   const saysSo = end[0] === 'CLOSED' || (Array.isArray(end[2]) && end[2].includes('more'));
   if (saysSo) book.honest++;
-  else book.gaps.push({ atMs: performance.now(), member: i, missing, end: JSON.stringify(end) });
+  else book.missed(i, missing, JSON.stringify(end), startedMs);
 }
 
 /** Acknowledged events that no read finds, each looked for at every member given. */

@@ -49,7 +49,7 @@ export async function runAlone(options: AloneOptions): Promise<Omit<ChaosResult,
       await delay(60_000);
       if (dies) await cluster.members[0]!.process.start();
       report(
-        `minute ${minute}: ${book.entries.length} acknowledged, ${book.reads} reads, ${book.gaps.length} gaps, ${book.unanswered.length} unanswered`,
+        `minute ${minute}: ${book.entries.length} acknowledged, ${book.reads} reads, ${book.late} late, ${book.gaps.length} gaps, ${book.unanswered.length} unanswered`,
       );
     }
     await cluster.startPostgres();

@@ -71,7 +71,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       const wholeMs = Math.round(performance.now() - start) - hurtMs;
       report(
         `${round}/${rounds} ${fault.name}: ${what}; ${hurtMs} ms, whole again ${wholeMs} ms later; ` +
-          `${book.entries.length} acknowledged, ${book.reads} reads, ${book.gaps.length} gaps, ${book.unanswered.length} unanswered`,
+          `${book.entries.length} acknowledged, ${book.reads} reads, ${book.late} late, ${book.gaps.length} gaps, ${book.unanswered.length} unanswered`,
       );
     }
     stopped = true;
