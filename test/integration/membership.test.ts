@@ -27,6 +27,7 @@ describe('membership: orders to a coordinator, with relays that run', () => {
   let relays: TestCluster;
   const admin = newSigner();
   const coordinator = newSigner();
+  const root = newSigner();
   const queued: object[] = [];
   const jobs = {
     add: async (_queue: string, job: object) => {
@@ -56,6 +57,7 @@ describe('membership: orders to a coordinator, with relays that run', () => {
       cluster: CLUSTER,
       profile: 'local',
       admins: [admin.pubkey],
+      root: root.pubkey,
       admission: { rule: 'manual', allowed: [], membersMax: 10, capacityFactorMax: 4 },
       nowMs: Date.now,
       log,
@@ -199,12 +201,13 @@ describe('membership: orders to a coordinator, with relays that run', () => {
       jobs,
       cluster: CLUSTER,
       name: 'one',
-      keys: { ...coordinator, certificate: undefined as never },
+      keys: { ...coordinator, certificate: { pubkey: root.pubkey } as never },
       file: [],
       natsUsers: undefined,
       leads: () => true,
       nowMs: Date.now,
       onMembers: () => {},
+      onRevoked: () => assert.fail('nobody revoked it'),
       log,
     });
     await keeper.start();

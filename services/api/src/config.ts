@@ -10,6 +10,8 @@ export interface ApiConfig {
   roots: string[];
   admin: boolean;
   nats: { url: string; nkeyFile: string | undefined; credsFile: string | undefined } | undefined;
+  /** How many coordinators must have signed an epoch. */
+  signaturesMin: number;
   databaseUrl: string | undefined;
   dashboardDir: string;
 }
@@ -38,6 +40,7 @@ export function readApiConfig(variables: Readonly<Record<string, string | undefi
     nats: natsUrl
       ? { url: natsUrl, nkeyFile: env.optional('NATS_NKEY_FILE'), credsFile: env.optional('NATS_CREDS_FILE') }
       : undefined,
+    signaturesMin: env.integer('COVEY_SIGNATURES_MIN', { min: 1, max: 32, fallback: 1 }),
     databaseUrl: env.optional('DATABASE_URL'),
     dashboardDir: env.string('COVEY_DASHBOARD_DIR', DASHBOARD),
   };

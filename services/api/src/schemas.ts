@@ -36,6 +36,28 @@ export const Placement = Type.Object(
   { $id: 'Placement' },
 );
 
+export const KeyProofDocument = Type.Object(
+  {
+    pubkey: Hex64,
+    epoch: Count,
+    manifest: Type.String({ description: 'Id of the manifest event, whose root the pages lead to' }),
+    tableBytes: Count,
+    at: Type.Object(
+      { row: Count, exception: Count, move: Count },
+      { description: 'Where the key stands, or would stand, among rows, exceptions and moves' },
+    ),
+    pages: Type.Array(
+      Type.Object({
+        index: Count,
+        bytes: Type.String({ description: 'Base64' }),
+        path: Type.Array(Hex64, { description: 'Sibling hashes up to the root' }),
+      }),
+    ),
+  },
+  { $id: 'KeyProof' },
+);
+export type KeyProofDocument = Static<typeof KeyProofDocument>;
+
 export const PlanBody = Type.Object(
   {
     pubkeys: Type.Optional(

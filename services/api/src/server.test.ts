@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { npubEncode, nsecEncode } from '@covey/nostr';
-import { memberNumber, planRelays, readerNumber } from '@covey/placement';
-import { PlacementTable } from '@covey/table';
+import { memberNumber, planRelays, readerNumber, slotOf } from '@covey/placement';
+import { PlacementTable, verifyKeyProof } from '@covey/table';
 import { noteEncode } from 'nostr-tools/nip19';
 import { type ClusterReader, DatabaseUnavailableError, type EpochRow } from './cluster-reader.ts';
 import { MemberStates } from './member-states.ts';
@@ -108,6 +108,28 @@ describe('placements', () => {
       await get(server, `/v1/placements/${b}`),
     ];
     assert.deepEqual(Object.assign(first.json(), { pubkey: b }), second.json());
+  });
+
+  test('where an account lives, or that no group lists it, is proved against the manifest', async () => {
+    const fixture = clusterFixture({ moves: [{ group: 0, phase: 'copy', from: [3, 4] }] });
+    const server = serve(fixture);
+    const strange = 'f0'.repeat(32);
+    for (const pubkey of [fixture.pubkeys[0]!, fixture.pubkeys.at(-1)!, strange]) {
+      const answer = (await get(server, `/v1/placements/${npubEncode(pubkey)}/proof`)).json();
+      assert.equal(answer.manifest, fixture.event.id);
+      const key = Buffer.from(pubkey, 'hex');
+      const pages = answer.pages.map((page: { bytes: string }) => ({
+        ...page,
+        bytes: new Uint8Array(Buffer.from(page.bytes, 'base64')),
+      }));
+      const proved = verifyKeyProof(fixture.manifest, key, slotOf(key), { ...answer, pages });
+      const located = fixture.table.locate(pubkey);
+      assert.deepEqual(
+        [proved.listed, proved.group, proved.list.members, proved.move?.phase],
+        [pubkey !== strange, located.group, located.members, located.move?.phase],
+      );
+    }
+    assertProblem(await get(server, '/v1/placements/nobody/proof'), 400, 'bad-key', /npub/);
   });
 
   test('a hub has read copies', async () => {

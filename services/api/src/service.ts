@@ -1,5 +1,5 @@
 import type { Logger } from '@covey/log';
-import { NatsLink, TableFollower } from '@covey/nats';
+import { type CurrentTable, NatsLink, TableFollower } from '@covey/nats';
 import { AccountOrigins } from './account-origins.ts';
 import type { ApiConfig } from './config.ts';
 import { ApiDatabase } from './database.ts';
@@ -32,10 +32,19 @@ export class ApiService {
 
   /** Resolves with the URL once it listens; waits neither for NATS nor for PostgreSQL. */
   async start(): Promise<string> {
-    const { cluster, roots, dir, nats, databaseUrl, admin, dashboardDir, listen } = this.#config;
+    const { cluster, roots, dir, nats, signaturesMin, databaseUrl, admin, dashboardDir, listen } =
+      this.#config;
     const log = this.#log;
     this.#link = nats ? new NatsLink({ ...nats, user: 'api' }) : undefined;
-    this.#follower = new TableFollower({ cluster, roots, dir, link: this.#link, log });
+    this.#follower = new TableFollower({
+      cluster,
+      roots,
+      dir,
+      link: this.#link,
+      signaturesMin,
+      httpBases: memberBases,
+      log,
+    });
     this.#follower.start();
     this.#database = databaseUrl ? new ApiDatabase(databaseUrl) : undefined;
     const states = new MemberStates(Date.now);
@@ -82,4 +91,9 @@ export class ApiService {
     await this.#link?.close();
     await this.#database?.close();
   }
+}
+
+/** Members serve the table too: where NATS does not have it, they do. */
+function memberBases(current: CurrentTable | undefined): string[] {
+  return (current?.table.members ?? []).map(({ url }) => url.replace(/^ws/, 'http').replace(/\/$/, ''));
 }

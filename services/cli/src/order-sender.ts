@@ -91,6 +91,12 @@ async function sendSigned(order: Order, flags: OrderFlags, env: NodeJS.ProcessEn
   return await ask<Result>(base, event);
 }
 
+/** Hands a signed event (a revocation) to a coordinator, and prints what is so now. @throws CommandError */
+export async function giveEvent(event: unknown, flags: OrderFlags, env: NodeJS.ProcessEnv): Promise<void> {
+  const result = await ask<Result>(coordinatorUrl(flags.coordinator, env), event);
+  console.log(flags.json ? JSON.stringify(result) : result.text);
+}
+
 function readKey(file: string | undefined): string {
   if (!file) throw new CommandError(EXIT.usage, 'give the key to sign with: --key-file FILE');
   try {

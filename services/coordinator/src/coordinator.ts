@@ -69,6 +69,7 @@ export class Coordinator {
   #health: Server | undefined;
   #counting: NodeJS.Timeout | undefined;
   #migrated = false;
+  #revoked = false;
   #stopped = false;
 
   constructor(config: CoordinatorConfig, log: Logger, tell: Tell = () => {}) {
@@ -112,6 +113,7 @@ export class Coordinator {
       cluster,
       profile: config.profile,
       admins: config.admins,
+      root: config.keys.certificate.pubkey,
       admission: config.admission,
       nowMs: Date.now,
       log,
@@ -127,6 +129,7 @@ export class Coordinator {
       leads: () => this.#lease.fence !== undefined,
       nowMs: Date.now,
       onMembers: (members, paused) => this.#knowMembers(members, paused),
+      onRevoked: () => void this.#standDown(),
       log,
     });
     this.#ingest = new IngestWorker({
@@ -159,7 +162,7 @@ export class Coordinator {
     this.#acks.start();
     this.#outbox.start();
     await this.#ingest.start();
-    this.#lease.start();
+    if (!this.#revoked) this.#lease.start();
     this.#counting = setInterval(() => void this.#count(), JOB_COUNTS_MS);
     this.#log.info({ members: this.#members.length, jobs: this.#jobs.kind }, 'coordinator started');
     if (this.#config.placement.trustSeeds.length === 0)
@@ -255,7 +258,19 @@ export class Coordinator {
       );
   }
 
+  /** Nobody believes this key any more: another coordinator has to lead. Ingest goes on. */
+  async #standDown(): Promise<void> {
+    if (this.#revoked) return;
+    this.#revoked = true;
+    this.#metrics.revoked.set(1);
+    this.#log.error({}, 'the root has revoked this coordinator’s key: it leads no more; give it a new key');
+    await this.#follow();
+    await this.#lease.stop();
+  }
+
   #knowMembers(members: readonly MemberRow[], paused: boolean): void {
+    // What others wrote may wait for publication: revocations, signatures.
+    this.#outbox.wake();
     this.#members = members
       .filter(({ state }) => state === 'active' || state === 'draining' || state === 'suspended')
       .map(({ id }) => id);

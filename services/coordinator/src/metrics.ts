@@ -11,6 +11,7 @@ export function createMetrics() {
     leading: gauge('covey_coordinator_leading', '1 while this coordinator leads'),
     epoch: gauge('covey_epoch', 'Newest epoch published by this coordinator'),
     members: gauge('covey_members', 'Members by state', ['state']),
+    revoked: gauge('covey_coordinator_revoked', '1 when the root has revoked this coordinator’s key'),
     paused: gauge('covey_placement_paused', '1 while placement is paused by an order'),
     appliedMembers: gauge('covey_epoch_applied_members', 'Members that apply the newest epoch'),
     publishToAppliedMs: gauge(

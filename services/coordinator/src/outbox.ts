@@ -1,5 +1,5 @@
 import { type NatsLink, TablePublisher } from '@covey/nats';
-import type { Sql } from '@covey/postgres';
+import { listCosignatures, listRevocations, type Sql } from '@covey/postgres';
 import { nextInOutbox, removeFromOutbox, republishLast } from './epochs/epoch-store.ts';
 
 const RETRY_MS = 5_000;
@@ -28,6 +28,9 @@ export class Outbox {
   #timer: NodeJS.Timeout | undefined;
   #stopListening: (() => void) | undefined;
   #fresh = true;
+  /** What NATS has: revocations, and signatures of the last epoch. */
+  #revocations = 0;
+  #cosigned = { epoch: 0, count: 0 };
   #stopped = false;
 
   constructor(options: OutboxOptions) {
@@ -70,14 +73,18 @@ export class Outbox {
           await publisher.prepare();
           await republishLast(sql);
           this.#fresh = false;
+          this.#revocations = 0;
         }
+        await this.#publishRevocations(publisher);
         for (
           let item = await nextInOutbox(sql);
           item && leads() && !this.#stopped;
           item = await nextInOutbox(sql)
         ) {
-          await publisher.publish(item);
+          const cosignatures = await listCosignatures(sql, item.epoch);
+          await publisher.publish({ ...item, cosignatures });
           await removeFromOutbox(sql, item.epoch);
+          this.#cosigned = { epoch: item.epoch, count: cosignatures.length };
           log.info(
             { epoch: item.epoch, tableBytes: item.snapshot.length, deltaBytes: item.delta?.length ?? null },
             'epoch published',
@@ -85,9 +92,29 @@ export class Outbox {
           onPublished(item.epoch);
         }
       }
+      await this.#publishCosignatures();
     } catch (error) {
       log.warn({ error: String(error) }, 'publishing failed; it will be tried again');
       this.#timer = setTimeout(() => this.wake(), RETRY_MS);
     }
+  }
+
+  /** Before any manifest: who hears of a new key should know that the old one is void. */
+  async #publishRevocations(publisher: TablePublisher): Promise<void> {
+    const revocations = await listRevocations(this.#options.sql);
+    if (revocations.length === this.#revocations) return;
+    await publisher.publishRevocations(revocations);
+    this.#revocations = revocations.length;
+  }
+
+  /** Signatures that came after their epoch was published. */
+  async #publishCosignatures(): Promise<void> {
+    const { sql, link, cluster, leads } = this.#options;
+    const { connection } = link;
+    if (!connection || !leads() || this.#cosigned.epoch === 0) return;
+    const events = await listCosignatures(sql, this.#cosigned.epoch);
+    if (events.length === this.#cosigned.count) return;
+    await new TablePublisher(connection, cluster).publishCosignatures(this.#cosigned.epoch, events);
+    this.#cosigned.count = events.length;
   }
 }

@@ -44,6 +44,8 @@ export interface FollowConfig {
   natsUrl: string | undefined;
   nkeyFile: string | undefined;
   credsFile: string | undefined;
+  /** How many coordinators must have signed an epoch. */
+  signaturesMin: number;
 }
 
 /** @throws ConfigError */
@@ -77,6 +79,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): { relay: RelayConfig
       natsUrl: env.optional('NATS_URL'),
       nkeyFile: env.optional('NATS_NKEY_FILE'),
       credsFile: env.optional('NATS_CREDS_FILE'),
+      signaturesMin: env.integer('COVEY_SIGNATURES_MIN', { min: 1, max: 32, fallback: 1 }),
     },
   };
 }

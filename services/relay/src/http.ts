@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
+import type { TableDocuments } from './table-documents.ts';
 
 export interface HttpOptions {
   /** The NIP-11 document of this moment. */
@@ -7,12 +8,13 @@ export interface HttpOptions {
   registry: Registry;
   /** Why clients should not be sent here now, or undefined when they should. */
   notReady: () => string | undefined;
+  documents: TableDocuments;
 }
 
-/** NIP-11 on the relay's own URI, and what an operator watches. */
-export function httpHandler({ information, registry, notReady }: HttpOptions): RequestListener {
+/** NIP-11 on the relay's own URI, the table that it applies, and what an operator watches. */
+export function httpHandler({ information, registry, notReady, documents }: HttpOptions): RequestListener {
   return (request, response) => {
-    const path = (request.url ?? '/').split('?', 1)[0];
+    const path = (request.url ?? '/').split('?', 1)[0]!;
     if (request.method === 'OPTIONS') return cors(response).writeHead(204).end();
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return text(
@@ -34,6 +36,7 @@ export function httpHandler({ information, registry, notReady }: HttpOptions): R
           .catch((error) => text(response, 500, `${error}\n`));
         return;
       default:
+        if (documents.answer(path, request, cors(response))) return;
         if (wantsInformation(request)) {
           cors(response).writeHead(200, { 'content-type': 'application/nostr+json' });
           response.end(JSON.stringify(information()));

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Logger } from '@covey/log';
-import { NatsLink, TableFollower } from '@covey/nats';
+import { type CurrentTable, NatsLink, TableFollower } from '@covey/nats';
 import { publicKeyOf } from '@covey/nostr';
 import { Announcer } from './announcer.ts';
 import type { FollowConfig, RelayConfig } from './config.ts';
@@ -17,7 +17,7 @@ export class Member {
   /** @throws StoreError */
   constructor({ relay, follow }: { relay: RelayConfig; follow: FollowConfig }, log: Logger) {
     const user = publicKeyOf(relay.secretKey);
-    const { natsUrl, nkeyFile, credsFile, roots } = follow;
+    const { natsUrl, nkeyFile, credsFile, roots, signaturesMin } = follow;
     this.#link = natsUrl ? new NatsLink({ url: natsUrl, user, nkeyFile, credsFile }) : undefined;
     this.#tables =
       roots.length === 0
@@ -27,6 +27,8 @@ export class Member {
             roots,
             dir: join(relay.dir, 'table'),
             link: this.#link,
+            signaturesMin,
+            httpBases: (current) => tablePlaces(relay.apiUrl, current, user),
             log,
             onRefused: (refusal) => this.#announcer?.refused(refusal),
           });
@@ -50,4 +52,11 @@ export class Member {
     await this.relay.stop();
     await this.#link?.close();
   }
+}
+
+/** Where this member finds the table without NATS: its api, then the other members, which serve theirs. */
+function tablePlaces(apiUrl: string | undefined, current: CurrentTable | undefined, self: string): string[] {
+  const members = (current?.table.members ?? []).filter(({ id }) => id !== self);
+  const bases = members.map(({ url }) => url.replace(/^ws/, 'http').replace(/\/$/, ''));
+  return [...(apiUrl ? [apiUrl.replace(/\/$/, '')] : []), ...bases];
 }

@@ -28,6 +28,7 @@ import { registerGauges } from './relay-gauges.ts';
 import type { MemberStore } from './store/member-store.ts';
 import { openSqliteStore } from './store/sqlite/open-sqlite-store.ts';
 import { storeOptions } from './store/store-options.ts';
+import { TableDocuments } from './table-documents.ts';
 import type { AppliedTable, TableSource } from './table-source.ts';
 import { Turns } from './turns.ts';
 import { VerifyPool } from './verify/verify-pool.ts';
@@ -205,6 +206,7 @@ export class Relay {
       {
         registry: this.metrics.registry,
         information: () => this.#information(),
+        documents: new TableDocuments(options.tables),
         notReady: () => (this.#ready ? undefined : 'starting or stopping'),
       },
     );

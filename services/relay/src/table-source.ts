@@ -1,3 +1,4 @@
+import type { NostrEvent } from '@covey/nostr';
 import type { PlacementTable } from '@covey/table';
 
 /** A table that was checked, and the event that carries its manifest. */
@@ -14,6 +15,9 @@ export interface AppliedTable {
 /** Where a member's table comes from. `TableFollower` (NATS, with the last good one on disk) is one; tests have another. */
 export interface TableSource {
   readonly current: AppliedTable | undefined;
+  /** What roots have revoked, and who else signed the current epoch, to be handed on. */
+  readonly revocations?: readonly NostrEvent[];
+  readonly cosignatures?: readonly NostrEvent[];
   /** Calls `listener` with the current table, if any, and every later one. Returns how to stop it. */
   onTable(listener: (applied: AppliedTable) => void): () => void;
   start(): void;
@@ -34,8 +38,13 @@ export class FixedTable implements TableSource {
   }
 
   set(table: PlacementTable): void {
-    this.#current = applied(table);
-    for (const listener of this.#listeners) listener(this.#current);
+    this.serve(applied(table));
+  }
+
+  /** A table with its own manifest. */
+  serve(next: AppliedTable): void {
+    this.#current = next;
+    for (const listener of this.#listeners) listener(next);
   }
 
   onTable(listener: (applied: AppliedTable) => void): () => void {

@@ -8,5 +8,11 @@ export {
   natsUsersConfig,
 } from './server-config.ts';
 export { type CurrentTable, TableCache } from './table-cache.ts';
-export { type Refusal, TableFollower, type TableFollowerOptions } from './table-follower.ts';
+export {
+  type Refusal,
+  TableFollower,
+  type TableFollowerOptions,
+  TooFewSignaturesError,
+} from './table-follower.ts';
 export { type Publication, TablePublisher } from './table-publisher.ts';
+export { TableUnavailableError } from './table-ways.ts';

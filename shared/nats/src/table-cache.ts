@@ -46,6 +46,20 @@ export class TableCache {
     return { table, manifest, event };
   }
 
+  /** Revocations that were heard of; none when the file is missing or damaged. */
+  loadRevocations(): NostrEvent[] {
+    try {
+      const list: unknown = JSON.parse(readFileSync(join(this.#dir, 'revocations.json'), 'utf8'));
+      return Array.isArray(list) ? list : [];
+    } catch {
+      return [];
+    }
+  }
+
+  saveRevocations(events: readonly NostrEvent[]): void {
+    this.#write(join(this.#dir, 'revocations.json'), JSON.stringify(events));
+  }
+
   /** Keeps this epoch and drops the one before; a crash at any moment leaves one of the two whole. */
   save({ table, manifest, event }: CurrentTable): void {
     this.#write(this.#tablePath(manifest.root), table.bytes);

@@ -1,16 +1,24 @@
 import type { NostrEvent } from '@covey/nostr';
 import { subjectsOf } from '@covey/protocol';
-import { applyDelta, type Manifest, merkleRoot, PlacementTable, verifyManifest } from '@covey/table';
-import { jetstreamManager } from '@nats-io/jetstream';
-import { Objm } from '@nats-io/obj';
+import {
+  COSIGNATURES_MAX,
+  checkSuccessor,
+  countSignatures,
+  InvalidManifestError,
+  type Manifest,
+  Revocations,
+} from '@covey/table';
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import type { NatsLink } from './link.ts';
 import { type CurrentTable, TableCache } from './table-cache.ts';
+import { TableWays } from './table-ways.ts';
 
-/** Longest chain of deltas that is followed before the snapshot is fetched instead. */
-const DELTAS_MAX = 32;
 const TABLE_BYTES_MAX = 1 << 30;
 const POLL_MS = 15_000;
+/** While NATS has a manifest, HTTP is asked only every so many polls: for a newer one. */
+const HTTP_POLLS = 8;
+/** Places that are asked over HTTP for one table. */
+const BASES_MAX = 3;
 
 /** Why an epoch was not taken. The last good one goes on being served. */
 export interface Refusal {
@@ -19,44 +27,77 @@ export interface Refusal {
   error: Error;
 }
 
+/** Fewer coordinators stand behind an epoch than are asked for here; it is taken when the others have signed. */
+export class TooFewSignaturesError extends Error {
+  override name = 'TooFewSignaturesError';
+}
+
 export interface TableFollowerOptions {
   cluster: string;
   /** Root public keys (hex) that are trusted. */
   roots: readonly string[];
   /** Folder of its own for the last good table. */
   dir: string;
-  /** Absent: only the cached table is served. */
+  /** Absent: only HTTP and the cached table are there. */
   link?: NatsLink | undefined;
+  /** How many coordinators must have signed an epoch; 1 when not given. */
+  signaturesMin?: number | undefined;
+  /** Where manifest and table can be had over HTTP when NATS does not have them: addresses that serve `/v1/table`. */
+  httpBases?: ((current: CurrentTable | undefined) => readonly string[]) | undefined;
+  /** Milliseconds between looks at whether there is something new; 15 s when not given. */
+  pollMs?: number | undefined;
   log: { info(fields: object, text: string): void; warn(fields: object, text: string): void };
   onRefused?: (refusal: Refusal) => void;
 }
 
 /**
  * Follows the cluster's placement table: the cached one first, then every manifest that a trusted root stands behind, by
- * deltas where they lead there, else by the snapshot. Epochs only rise. What fails a check is refused, reported, and
- * changes nothing. NATS is only the way here: without it the current table stays.
+ * deltas where they lead there, else by the snapshot, over NATS or HTTP. Epochs only rise. What fails a check is refused,
+ * reported, and changes nothing. NATS is only the way here: without it the current table stays.
  */
 export class TableFollower {
   readonly #options: TableFollowerOptions;
   readonly #cache: TableCache;
+  readonly #ways: TableWays;
+  readonly #revocations: Revocations;
   readonly #listeners = new Set<(current: CurrentTable) => void>();
+  readonly #signaturesMin: number;
   #current: CurrentTable | undefined;
-  #subscription: Subscription | undefined;
+  #cosignatures: { epoch: number; events: readonly NostrEvent[] } = { epoch: 0, events: [] };
+  readonly #subscriptions: Subscription[] = [];
   #stopListening: (() => void) | undefined;
   #poll: NodeJS.Timeout | undefined;
+  #polls = 0;
   #wanted: NostrEvent | undefined;
+  /** Waits for more signatures. */
+  #held: NostrEvent | undefined;
   #working: Promise<void> | undefined;
   #refused = '';
   #stopped = false;
 
   constructor(options: TableFollowerOptions) {
     this.#options = options;
+    this.#signaturesMin = options.signaturesMin ?? 1;
     this.#cache = new TableCache(options.dir);
+    this.#ways = new TableWays(options.cluster, (text, error) =>
+      options.log.info({ error: String(error) }, text),
+    );
+    this.#revocations = new Revocations(options.roots, options.cluster);
   }
 
   /** The epoch that is served now. */
   get current(): CurrentTable | undefined {
     return this.#current;
+  }
+
+  /** What roots have revoked, as far as is known here. */
+  get revocations(): readonly NostrEvent[] {
+    return this.#revocations.events;
+  }
+
+  /** Other coordinators' signatures over the current epoch, as far as they were looked for. */
+  get cosignatures(): readonly NostrEvent[] {
+    return this.#cosignatures.epoch === this.#current?.manifest.epoch ? this.#cosignatures.events : [];
   }
 
   /** Calls `listener` with every epoch from now on, and with the current one at once. Returns how to stop it. */
@@ -68,7 +109,8 @@ export class TableFollower {
 
   /** Loads the cached table and begins to follow. Does not wait for NATS. */
   start(): void {
-    const { roots, cluster, log, link } = this.#options;
+    const { roots, cluster, log, link, pollMs = POLL_MS } = this.#options;
+    this.#learnRevocations(this.#cache.loadRevocations(), false);
     try {
       const cached = this.#cache.load(roots, cluster);
       if (cached) this.#apply(cached, 'the cache');
@@ -76,56 +118,112 @@ export class TableFollower {
       log.warn({ error: String(error) }, 'the cached table is not usable; waiting for a fresh one');
     }
     this.#stopListening = link?.onConnect((connection) => this.#listen(connection));
-    // Catches a manifest that was published while a subscription was being set up.
+    // Catches what was published while a subscription was being set up, and what only HTTP has. Spread by process.
     this.#poll = setInterval(
-      () => this.#refresh(),
-      POLL_MS + Math.floor(POLL_MS * (process.pid % 100) * 0.002),
+      () => void this.#look(),
+      pollMs + Math.floor(pollMs * (process.pid % 100) * 0.002),
     );
     this.#poll.unref();
+    if (!link) void this.#look();
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#poll);
     this.#stopListening?.();
-    this.#subscription?.unsubscribe();
+    this.#unsubscribe();
     await this.#working;
   }
 
-  #listen(connection: NatsConnection): void {
-    this.#subscription?.unsubscribe();
-    this.#subscription = connection.subscribe(subjectsOf(this.#options.cluster).manifest, {
-      callback: (error, message) => {
-        if (!error) this.#offer(message.data);
-      },
-    });
-    this.#refresh();
+  #unsubscribe(): void {
+    for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
   }
 
-  /** Asks the stream for its last manifest. */
-  #refresh(): void {
+  #listen(connection: NatsConnection): void {
+    this.#unsubscribe();
+    const subjects = subjectsOf(this.#options.cluster);
+    const hear = (subject: string, take: (data: Uint8Array) => void) =>
+      this.#subscriptions.push(
+        connection.subscribe(subject, {
+          callback: (error, message) => {
+            if (!error) take(message.data);
+          },
+        }),
+      );
+    hear(subjects.manifest, (data) => this.#offerBytes(data));
+    hear(subjects.revocations, (data) => this.#learnRevocations(readJson(data)));
+    if (this.#signaturesMin > 1)
+      hear(subjects.allCosignatures, () => {
+        if (this.#held) this.#offer(this.#held);
+      });
+    void this.#look();
+  }
+
+  /** Looks for revocations and the newest manifest, over NATS when it is there, over HTTP when it is not. */
+  async #look(): Promise<void> {
     const connection = this.#options.link?.connection;
-    if (!connection || this.#stopped) return;
-    const { tableStream, manifest } = subjectsOf(this.#options.cluster);
-    void (async () => {
+    if (this.#stopped) return;
+    const subjects = subjectsOf(this.#options.cluster);
+    let found = false;
+    if (connection) {
       try {
-        const manager = await jetstreamManager(connection, { checkAPI: false });
-        const stored = await manager.direct.getMessage(tableStream, { last_by_subj: manifest });
-        if (stored) this.#offer(stored.data);
+        this.#learnRevocations(await this.#ways.lastOf(connection, subjects.revocations));
+        const manifest = await this.#ways.lastOf(connection, subjects.manifest);
+        if (manifest) this.#offer(manifest as NostrEvent);
+        found = manifest !== undefined;
       } catch (error) {
         // No stream yet, no manifest yet, or NATS just went away: the next connect or poll asks again.
         this.#options.log.info({ error: String(error) }, 'no manifest to be had yet');
       }
-    })();
+    }
+    if (!found || this.#polls % HTTP_POLLS === HTTP_POLLS - 1) await this.#lookOverHttp();
+    this.#polls++;
   }
 
-  #offer(data: Uint8Array): void {
+  /** Asks one place a time, another at each look. */
+  async #lookOverHttp(): Promise<void> {
+    const bases = this.#bases();
+    const base = bases[0];
+    if (!base || this.#stopped) return;
     try {
-      this.#wanted = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(data));
+      this.#learnRevocations(await this.#ways.revocationsAt(base));
+      const manifest = await this.#ways.manifestAt(base, this.#current?.event.id);
+      if (manifest) this.#offer(manifest);
     } catch (error) {
-      this.#refuse(0, '', error as Error);
-      return;
+      this.#options.log.info({ base, error: String(error) }, 'no manifest to be had over HTTP');
     }
+  }
+
+  /** Where the table may be had over HTTP: the list turned by one at each look. */
+  #bases(): string[] {
+    const all = [...(this.#options.httpBases?.(this.#current) ?? [])];
+    const turn = all.length > 0 ? (this.#polls + process.pid) % all.length : 0;
+    return [...all.slice(turn), ...all.slice(0, turn)];
+  }
+
+  #learnRevocations(list: unknown, save = true): void {
+    if (!Array.isArray(list)) return;
+    let news = false;
+    for (const event of list.slice(0, 100)) {
+      try {
+        if (this.#revocations.add(event as NostrEvent)) news = true;
+      } catch (error) {
+        this.#options.log.warn({ error: String(error) }, 'a revocation is not valid');
+      }
+    }
+    if (!news) return;
+    if (save) this.#cache.saveRevocations(this.#revocations.events);
+    this.#options.log.warn({ revoked: this.#revocations.events.length }, 'a coordinator’s key is revoked');
+  }
+
+  #offerBytes(data: Uint8Array): void {
+    const event = readJson(data);
+    if (event === undefined) this.#refuse(0, '', new InvalidManifestError('the manifest is not JSON'));
+    else this.#offer(event as NostrEvent);
+  }
+
+  #offer(event: NostrEvent): void {
+    this.#wanted = event;
     this.#working ??= this.#catchUp().finally(() => {
       this.#working = undefined;
     });
@@ -133,61 +231,71 @@ export class TableFollower {
 
   /** Takes the newest manifest offered; those that it overtakes are never looked at. */
   async #catchUp(): Promise<void> {
+    const { cluster, roots } = this.#options;
     while (this.#wanted && !this.#stopped) {
       const event = this.#wanted;
       this.#wanted = undefined;
       if (event.id === this.#current?.event.id) continue;
       let manifest: Manifest | undefined;
       try {
-        manifest = verifyManifest(event, this.#options.roots, this.#options.cluster);
-        const epoch = this.#current?.manifest.epoch ?? 0;
-        if (manifest.epoch <= epoch)
-          throw new Error(`epoch ${manifest.epoch} is not after epoch ${epoch}, which is applied here`);
+        manifest = checkSuccessor(event, this.#current, { roots, cluster, revocations: this.#revocations });
         if (manifest.tableBytes > TABLE_BYTES_MAX)
-          throw new Error(`a table of ${manifest.tableBytes} bytes is too large`);
-        const { table, way } = await this.#obtain(manifest);
-        if (table.epoch !== manifest.epoch || table.cluster !== manifest.cluster)
-          throw new Error('the table is for another epoch or cluster than its manifest says');
-        const next = { table, manifest, event };
-        this.#cache.save(next);
-        this.#apply(next, way);
+          throw new InvalidManifestError(`a table of ${manifest.tableBytes} bytes is too large`);
+        await this.#checkSignatures(event, manifest);
+        const next = await this.#fetch(event, manifest);
+        this.#cache.save(next.current);
+        this.#apply(next.current, next.way);
       } catch (error) {
+        this.#held = error instanceof TooFewSignaturesError ? event : undefined;
         this.#refuse(manifest?.epoch ?? 0, manifest?.root ?? '', error as Error);
       }
     }
   }
 
-  async #obtain(manifest: Manifest): Promise<{ table: PlacementTable; way: string }> {
+  async #fetch(event: NostrEvent, manifest: Manifest): Promise<{ current: CurrentTable; way: string }> {
+    const { table, way } = await this.#ways.obtain(
+      manifest,
+      this.#current?.table,
+      this.#options.link?.connection,
+      this.#bases().slice(0, BASES_MAX),
+    );
+    if (table.epoch !== manifest.epoch || table.cluster !== manifest.cluster)
+      throw new InvalidManifestError('the table is for another epoch or cluster than its manifest says');
+    return { current: { table, manifest, event }, way };
+  }
+
+  /** @throws TooFewSignaturesError */
+  async #checkSignatures(event: NostrEvent, manifest: Manifest): Promise<void> {
+    if (this.#signaturesMin <= 1) return;
+    const { roots } = this.#options;
+    const events = await this.#findCosignatures(manifest.epoch);
+    const count = countSignatures(event.pubkey, manifest, events, roots, this.#revocations);
+    if (count < this.#signaturesMin)
+      throw new TooFewSignaturesError(
+        `epoch ${manifest.epoch} waits for signatures: ${count} of the ${this.#signaturesMin} that are asked for here`,
+      );
+    this.#cosignatures = { epoch: manifest.epoch, events };
+  }
+
+  async #findCosignatures(epoch: number): Promise<NostrEvent[]> {
     const connection = this.#options.link?.connection;
-    if (!connection) throw new Error('NATS went away before the table was fetched');
-    const subjects = subjectsOf(this.#options.cluster);
-    const steps = manifest.epoch - (this.#current?.manifest.epoch ?? 0);
-    if (this.#current && steps <= DELTAS_MAX) {
-      try {
-        const manager = await jetstreamManager(connection, { checkAPI: false });
-        let table = this.#current.table;
-        while (table.epoch < manifest.epoch) {
-          const delta = await manager.direct.getMessage(subjects.tableStream, {
-            last_by_subj: subjects.delta(table.epoch + 1),
-          });
-          if (!delta) throw new Error(`no delta to epoch ${table.epoch + 1}`);
-          table = applyDelta(table, delta.data);
-        }
-        if (table.root === manifest.root) return { table, way: `${steps} delta${steps > 1 ? 's' : ''}` };
-      } catch (error) {
-        this.#options.log.info({ error: String(error) }, 'no deltas lead there; fetching the snapshot');
-      }
+    const found: NostrEvent[] = [];
+    const take = (list: unknown) => {
+      if (Array.isArray(list)) found.push(...(list.slice(0, COSIGNATURES_MAX) as NostrEvent[]));
+    };
+    try {
+      if (connection)
+        take(await this.#ways.lastOf(connection, subjectsOf(this.#options.cluster).cosignatures(epoch)));
+      else for (const base of this.#bases().slice(0, BASES_MAX)) take(await this.#ways.cosignaturesAt(base));
+    } catch (error) {
+      this.#options.log.info({ epoch, error: String(error) }, 'signatures could not be fetched');
     }
-    const bucket = await new Objm(connection).open(subjects.snapshotBucket, { check: false });
-    const bytes = await bucket.getBlob(manifest.root);
-    if (!bytes) throw new Error(`no snapshot of epoch ${manifest.epoch} in the object store`);
-    if (bytes.length !== manifest.tableBytes || merkleRoot(bytes) !== manifest.root)
-      throw new Error('the snapshot is not the table that the manifest names');
-    return { table: new PlacementTable(bytes), way: 'the snapshot' };
+    return found;
   }
 
   #apply(next: CurrentTable, way: string): void {
     this.#current = next;
+    this.#held = undefined;
     this.#refused = '';
     const { epoch, root } = next.manifest;
     this.#options.log.info({ epoch, root, accounts: next.table.accounts, way }, 'table applied');
@@ -201,5 +309,13 @@ export class TableFollower {
     this.#refused = reason;
     this.#options.log.warn({ epoch, error: error.message }, 'table refused');
     this.#options.onRefused?.({ epoch, root, error });
+  }
+}
+
+function readJson(data: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(data));
+  } catch {
+    return undefined;
   }
 }

@@ -24,6 +24,8 @@ export interface Publication {
   snapshot: Uint8Array;
   /** Leads here from the epoch before; absent for the first, and where the delta would be larger than the snapshot. */
   delta?: Uint8Array | undefined;
+  /** Of other coordinators. */
+  cosignatures?: readonly NostrEvent[] | undefined;
 }
 
 /** Puts epochs on NATS. Publishing one again is harmless: names and contents are the same. */
@@ -52,7 +54,7 @@ export class TablePublisher {
     };
     await ensure({
       name: s.tableStream,
-      subjects: [s.manifest, s.deltas],
+      subjects: [s.manifest, s.deltas, s.revocations, s.allCosignatures],
       storage: 'file',
       retention: 'limits',
       discard: 'old',
@@ -81,7 +83,7 @@ export class TablePublisher {
   }
 
   /** Snapshot first, then the delta, then the manifest: who sees the manifest finds the rest. Resolves when stored. */
-  async publish({ epoch, root, manifest, snapshot, delta }: Publication): Promise<void> {
+  async publish({ epoch, root, manifest, snapshot, delta, cosignatures }: Publication): Promise<void> {
     const s = subjectsOf(this.#cluster);
     const js = jetstream(this.#connection);
     const bucket = await new Objm(this.#connection).open(s.snapshotBucket);
@@ -91,8 +93,23 @@ export class TablePublisher {
     const payloadBytesMax = (this.#connection.info?.max_payload ?? 1 << 20) - HEADERS_BYTES;
     if (delta && delta.length <= payloadBytesMax)
       await js.publish(s.delta(epoch), delta, { msgID: `delta-${epoch}-${root}` });
+    if (cosignatures?.length) await this.publishCosignatures(epoch, cosignatures);
     await js.publish(s.manifest, JSON.stringify(manifest), { msgID: manifest.id });
     await this.#forgetOldSnapshots(bucket, epoch);
+  }
+
+  /** Signatures that came after the manifest: followers that wait for them look again. */
+  async publishCosignatures(epoch: number, cosignatures: readonly NostrEvent[]): Promise<void> {
+    const { cosignatures: subject } = subjectsOf(this.#cluster);
+    await jetstream(this.#connection).publish(subject(epoch), JSON.stringify(cosignatures));
+  }
+
+  /** All revocations: the last message is the list. */
+  async publishRevocations(revocations: readonly NostrEvent[]): Promise<void> {
+    await jetstream(this.#connection).publish(
+      subjectsOf(this.#cluster).revocations,
+      JSON.stringify(revocations),
+    );
   }
 
   async #forgetOldSnapshots(bucket: Awaited<ReturnType<Objm['open']>>, epoch: number): Promise<void> {

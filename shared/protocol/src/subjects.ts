@@ -8,6 +8,11 @@ export interface Subjects {
   /** Deltas, binary, one subject an epoch that they lead to. In stream `tableStream`. */
   delta(epoch: number): string;
   deltas: string;
+  /** What root keys have revoked: all of it, a JSON list of events. In stream `tableStream`. */
+  revocations: string;
+  /** Other coordinators' signatures over an epoch, a JSON list of events. In stream `tableStream`. */
+  cosignatures(epoch: number): string;
+  allCosignatures: string;
   tableStream: string;
   /** Object store bucket with snapshots (whole tables); an object's name is its Merkle root. */
   snapshotBucket: string;
@@ -40,6 +45,9 @@ export function subjectsOf(cluster: string): Subjects {
     manifest: `${base}.table.manifest`,
     delta: (epoch) => `${base}.table.delta.${epoch}`,
     deltas: `${base}.table.delta.*`,
+    revocations: `${base}.table.revocations`,
+    cosignatures: (epoch) => `${base}.table.cosignatures.${epoch}`,
+    allCosignatures: `${base}.table.cosignatures.*`,
     tableStream: `covey-${cluster}-table`,
     snapshotBucket: `covey-${cluster}-snapshots`,
     ack: (member) => `${base}.member.${member}.ack`,
@@ -78,6 +86,11 @@ function readTable(s: Subjects): string[] {
   ];
 }
 
+/** What a follower hears of at once. */
+function pushed(s: Subjects): string[] {
+  return [s.manifest, s.revocations, s.allCosignatures];
+}
+
 /** Inbox prefix of a NATS user: nobody else may subscribe to its replies. */
 export function inboxPrefix(user: string): string {
   return `_INBOX.${user.slice(0, 16)}`;
@@ -88,7 +101,7 @@ export function memberPermissions(cluster: string, member: string): NatsPermissi
   const s = subjectsOf(cluster);
   return {
     publish: { allow: [s.ack(member), s.heartbeat(member), s.mirrored(member), ...readTable(s)] },
-    subscribe: { allow: [s.manifest, `${inboxPrefix(member)}.>`] },
+    subscribe: { allow: [...pushed(s), `${inboxPrefix(member)}.>`] },
   };
 }
 
@@ -99,7 +112,7 @@ export function apiPermissions(cluster: string): NatsPermissions {
     publish: {
       allow: [...readTable(s), `$JS.API.DIRECT.GET.${s.ackStream}`, `$JS.API.DIRECT.GET.${s.ackStream}.>`],
     },
-    subscribe: { allow: [s.manifest, s.acks, s.heartbeats, s.mirroreds, `${inboxPrefix('api')}.>`] },
+    subscribe: { allow: [...pushed(s), s.acks, s.heartbeats, s.mirroreds, `${inboxPrefix('api')}.>`] },
   };
 }
 

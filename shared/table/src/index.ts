@@ -1,8 +1,12 @@
 export * from './compare.ts';
 export * from './content.ts';
+export * from './cosignature.ts';
 export * from './delta.ts';
 export { encodeTable } from './encode.ts';
+export * from './key-proof.ts';
 export * from './manifest.ts';
 export * from './merkle.ts';
+export * from './revocation.ts';
 export { buildRows, compareBytes, readU32, writeU32 } from './rows.ts';
+export * from './succession.ts';
 export { type Located, PlacementTable } from './table.ts';

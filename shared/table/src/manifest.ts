@@ -104,7 +104,8 @@ export function verifyManifest(
   return readManifest(event);
 }
 
-function verifyCertificate(event: NostrEvent, trustedRoots: readonly string[], cluster: string): void {
+/** The certificate that `event` carries. @throws InvalidManifestError */
+export function verifyCertificate(event: NostrEvent, trustedRoots: readonly string[], cluster: string): void {
   let certificate: NostrEvent;
   try {
     certificate = JSON.parse(tagValue(event, 'certificate') ?? '');

@@ -7,7 +7,7 @@ export const PAGE_BYTES = 4096;
 const LEAF = Uint8Array.of(0);
 const NODE = Uint8Array.of(1);
 
-export function pageCount(bytes: Uint8Array): number {
+export function pageCount(bytes: { length: number }): number {
   return Math.max(1, Math.ceil(bytes.length / PAGE_BYTES));
 }
 
@@ -44,15 +44,36 @@ export function merkleRoot(bytes: Uint8Array): string {
 
 /** Sibling hashes (hex) from a page up to the root. @throws RangeError when there is no such page. */
 export function provePage(bytes: Uint8Array, page: number): string[] {
-  if (!(page >= 0 && page < pageCount(bytes))) throw new RangeError(`no page ${page}`);
-  const path: string[] = [];
-  let index = page;
-  for (const level of levels(bytes).slice(0, -1)) {
-    const sibling = level[index ^ 1];
-    if (sibling) path.push(bytesToHex(sibling));
-    index >>>= 1;
+  return provePages(bytes, [page])[0]!;
+}
+
+/** The same for several pages, the tree being built once. @throws RangeError when there is no such page. */
+export function provePages(bytes: Uint8Array, pages: readonly number[]): string[][] {
+  return new PageProver(bytes).prove(pages);
+}
+
+/** The tree of one table, kept for many proofs: 64 bytes a page. */
+export class PageProver {
+  readonly #levels: Uint8Array[][];
+
+  constructor(bytes: Uint8Array) {
+    this.#levels = levels(bytes);
   }
-  return path;
+
+  /** Sibling hashes (hex) of each page up to the root. @throws RangeError when there is no such page. */
+  prove(pages: readonly number[]): string[][] {
+    return pages.map((page) => {
+      if (!(page >= 0 && page < this.#levels[0]!.length)) throw new RangeError(`no page ${page}`);
+      const path: string[] = [];
+      let index = page;
+      for (const level of this.#levels.slice(0, -1)) {
+        const sibling = level[index ^ 1];
+        if (sibling) path.push(bytesToHex(sibling));
+        index >>>= 1;
+      }
+      return path;
+    });
+  }
 }
 
 /** Whether `page` is page number `index` of `pages` under `root`. Never throws on well-formed hex. */

@@ -52,5 +52,36 @@ export function tableRoutes(context: RouteContext): FastifyPluginAsync {
         return reply.send(Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength));
       },
     );
+    const list = Type.Array(
+      Type.Object({}, { additionalProperties: true, description: 'A Nostr event (NIP-01)' }),
+    );
+    scope.get(
+      '/revocations',
+      {
+        schema: {
+          tags: ['cluster'],
+          summary: 'Coordinators’ keys that a root key has declared void',
+          response: { 200: list },
+        },
+      },
+      async (_request, reply) => {
+        reply.header('content-type', 'application/json; charset=utf-8');
+        return JSON.stringify(context.source.revocations ?? []);
+      },
+    );
+    scope.get(
+      '/cosignatures',
+      {
+        schema: {
+          tags: ['cluster'],
+          summary: 'Other coordinators’ signatures over the current epoch',
+          response: { 200: list },
+        },
+      },
+      async (_request, reply) => {
+        reply.header('content-type', 'application/json; charset=utf-8');
+        return JSON.stringify(context.source.cosignatures ?? []);
+      },
+    );
   };
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { npubEncode } from '@covey/nostr';
 import { type LoggedEntry, listCoordinators, readControls, readLog, type Sql } from '@covey/postgres';
 import type { Order } from '@covey/protocol';
@@ -6,7 +7,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { alignColumns, CommandError, EXIT, runAsking } from '../api-client.ts';
 import { withDatabase } from '../cluster-database.ts';
 import { findCluster } from '../cluster-jobs.ts';
-import { giveOrder, ORDER_HELP, type OrderFlags } from '../order-sender.ts';
+import { giveEvent, giveOrder, ORDER_HELP, type OrderFlags } from '../order-sender.ts';
 
 const EXIT_CODES = `
 Exit codes: 0 done, 64 wrong usage, 65 not possible as things stand, 69 nothing there to ask, 75 try again, 77 not allowed`;
@@ -45,6 +46,21 @@ export function registerAuthority(program: Command): void {
         : give({ action: 'promote', coordinator }, flags),
     );
   program
+    .command('revoke <file>')
+    .description('make known that a coordinator’s key is void: covey keygen revocation')
+    .option(
+      '--coordinator <url>',
+      'a coordinator of the cluster (default: COVEY_COORDINATOR_URL, else the local one)',
+    )
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `\nThe root has signed it: nobody else is asked. Members keep it for good.\n\nExample:\n  covey revoke revocation.json\n${EXIT_CODES}`,
+    )
+    .action((file: string, flags: OrderFlags) =>
+      runAsking(() => giveEvent(readJsonFile(file), flags, process.env)),
+    );
+  program
     .command('diff <from> <to>')
     .description('what differs between two epochs')
     .option('--json', 'print one JSON object')
@@ -73,6 +89,15 @@ function orderCommand(program: Command, name: string, description: string): Comm
 
 function help(example: string, more = ''): string {
   return `${more}${ORDER_HELP}\n\nExample:\n  ${example}\n${EXIT_CODES}`;
+}
+
+/** @throws CommandError */
+function readJsonFile(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new CommandError(EXIT.data, `${file} can't be read: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 function give(order: Order, flags: OrderFlags): Promise<void> {

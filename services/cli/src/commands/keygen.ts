@@ -15,7 +15,7 @@ import {
   memberPermissions,
   subjectsOf,
 } from '@covey/protocol';
-import { signCertificate } from '@covey/table';
+import { signCertificate, signRevocation } from '@covey/table';
 import type { Command } from 'commander';
 
 const EXIT_USAGE = 64;
@@ -41,6 +41,7 @@ Examples:
   covey keygen key root.key                       a Nostr key: for a root, a coordinator or a member
   covey keygen nkey nats-coordinator.nk           a NATS user's key
   covey keygen certificate --root root.key --coordinator npub1… --cluster birds > certificate.json
+  covey keygen revocation --root root.key --coordinator npub1… --cluster birds --last-epoch 41 > revocation.json
   covey keygen nats-users --cluster birds --coordinator UABC… --api UDEF… --member npub1…=UGHI… > users.conf
 
 Exit codes: 0 made, 64 wrong usage, 65 a key that can't be used, 73 the file can't be made`;
@@ -49,7 +50,7 @@ Exit codes: 0 made, 64 wrong usage, 65 a key that can't be used, 73 the file can
 export function registerKeygen(program: Command): void {
   const keygen = program
     .command('keygen')
-    .description('make keys, a certificate, NATS users')
+    .description('make keys, certificates, revocations, NATS users')
     .addHelpText('after', help);
   keygen
     .command('key <file>')
@@ -69,6 +70,15 @@ export function registerKeygen(program: Command): void {
     .requiredOption('--cluster <name>', 'name of the cluster')
     .option('--days <n>', 'for how long', '365')
     .action((flags: CertificateFlags) => attempt(() => printCertificate(flags)));
+  keygen
+    .command('revocation')
+    .description('the root’s word that a coordinator’s key is void (stolen, replaced); prints it')
+    .requiredOption('--root <file>', 'the root’s secret key')
+    .requiredOption('--coordinator <pubkey>', 'the key that is void, npub or hex')
+    .requiredOption('--cluster <name>', 'name of the cluster')
+    .option('--last-epoch <n>', 'epochs by it up to this one stand', '0')
+    .option('--reason <text>', 'for people')
+    .action((flags: RevocationFlags) => attempt(() => printRevocation(flags)));
   keygen
     .command('nats-users')
     .description(
@@ -128,6 +138,29 @@ function printCertificate({ root, coordinator, cluster, days }: CertificateFlags
     expiration,
   };
   console.log(JSON.stringify(signCertificate(certificate, rootKey)));
+}
+
+interface RevocationFlags {
+  root: string;
+  coordinator: string;
+  cluster: string;
+  lastEpoch: string;
+  reason?: string;
+}
+
+function printRevocation({ root, coordinator, cluster, lastEpoch, reason }: RevocationFlags): void {
+  subjectsOf(cluster); // throws on a bad name
+  const last = Number(lastEpoch);
+  if (!Number.isSafeInteger(last) || last < 0)
+    throw new KeygenError(EXIT_USAGE, `--last-epoch is "${lastEpoch}"; it must be a whole number`);
+  const rootKey = readSecretKeyFile(root);
+  const revocation = {
+    cluster,
+    coordinator: parsePubkey(coordinator),
+    lastEpoch: last,
+    createdAt: Math.floor(Date.now() / 1000),
+  };
+  console.log(JSON.stringify(signRevocation(revocation, publicKeyOf(rootKey), rootKey, reason)));
 }
 
 interface UsersFlags {

@@ -3,6 +3,7 @@ import type { Logger } from '@covey/log';
 import {
   appendLog,
   listMembers,
+  listRevocations,
   type MemberRow,
   readControls,
   releaseLeaving,
@@ -12,7 +13,7 @@ import {
   touchCoordinator,
 } from '@covey/postgres';
 import { isAdmission, signAdmission } from '@covey/protocol';
-import { PlacementTable, type TableMember } from '@covey/table';
+import { PlacementTable, Revocations, type TableMember } from '@covey/table';
 import type { CoordinatorKeys } from '../config.ts';
 import { lastEpoch, tableOf } from '../epochs/epoch-store.ts';
 import type { NatsUsers } from './nats-users.ts';
@@ -32,6 +33,8 @@ export interface KeeperOptions {
   /** Unix milliseconds. */
   nowMs: () => number;
   onMembers: (members: readonly MemberRow[], paused: boolean) => void;
+  /** The root has declared this coordinator's own key void. */
+  onRevoked: () => void;
   log: Pick<Logger, 'info' | 'warn'>;
 }
 
@@ -77,6 +80,7 @@ export class Keeper {
   async #tick(): Promise<void> {
     const { sql, name, keys, leads, onMembers, log } = this.#options;
     try {
+      if (await this.#isRevoked()) return this.#options.onRevoked();
       await touchCoordinator(sql, { name, pubkey: keys.pubkey });
       if (leads()) await this.#release();
       const members = await listMembers(sql);
@@ -87,6 +91,13 @@ export class Keeper {
     } catch (error) {
       log.warn({ error: String(error) }, 'the list of members could not be looked after');
     }
+  }
+
+  async #isRevoked(): Promise<boolean> {
+    const { sql, cluster, keys } = this.#options;
+    const revocations = new Revocations([keys.certificate.pubkey], cluster);
+    for (const event of await listRevocations(sql)) revocations.add(event);
+    return revocations.lastEpochOf(keys.pubkey) !== undefined;
   }
 
   async #release(): Promise<void> {

@@ -1,6 +1,6 @@
 import { type Jobs, PLACE_QUEUE } from '@covey/jobs';
 import type { Logger } from '@covey/log';
-import { InvalidRelayUrlError, type NostrEvent } from '@covey/nostr';
+import { InvalidEventError, InvalidRelayUrlError, type NostrEvent, parseEvent } from '@covey/nostr';
 import {
   appendLog,
   carryOut,
@@ -10,9 +10,11 @@ import {
   RepeatedOrderError,
   recordJoin,
   type Sql,
+  storeRevocation,
   UnknownCoordinatorError,
 } from '@covey/postgres';
 import { InvalidOrderError, type Order, verifyOrder, whyForbidden } from '@covey/protocol';
+import { InvalidManifestError, REVOCATION_KIND, verifyRevocation } from '@covey/table';
 import { type AdmissionRule, admissionOf, clampCapacity } from './admission.ts';
 import { Challenges } from './challenges.ts';
 import { proveUrl, UnprovedUrlError } from './prove-url.ts';
@@ -27,6 +29,8 @@ export interface OrderDeskOptions {
   profile: 'local' | 'public';
   /** Public keys (hex) that may order everything. */
   admins: readonly string[];
+  /** The root key (hex) that certifies this coordinator: it may declare coordinators' keys void. */
+  root: string;
   admission: AdmissionRule;
   /** Unix milliseconds. */
   nowMs: () => number;
@@ -79,6 +83,7 @@ export class OrderDesk {
 
   async #take(value: unknown): Promise<OrderAnswer> {
     const { sql, cluster, admins, nowMs, log } = this.#options;
+    if ((value as { kind?: unknown } | null)?.kind === REVOCATION_KIND) return await this.#revoke(value);
     const { order, event } = verifyOrder(value, {
       cluster,
       now: Math.floor(nowMs() / 1000),
@@ -91,6 +96,28 @@ export class OrderDesk {
     log.info({ action: order.action, actor: event.pubkey }, 'order carried out');
     await this.#place(done.place);
     return answer(200, done.text);
+  }
+
+  /** Signed by the root itself, so that no challenge is needed: who repeats it repeats what is so. */
+  async #revoke(value: unknown): Promise<OrderAnswer> {
+    const { sql, cluster, root, log } = this.#options;
+    const event = parseEvent(value);
+    const { coordinator, lastEpoch } = verifyRevocation(event, [root], cluster);
+    await sql.begin(async (tx) => {
+      await appendLog(tx, {
+        actor: event.pubkey,
+        action: 'revoke',
+        subject: coordinator,
+        detail: { lastEpoch, reason: event.content.slice(0, 500) },
+        event,
+      });
+      await storeRevocation(tx, coordinator, event);
+    });
+    log.warn({ coordinator, lastEpoch }, 'the root has revoked a coordinator’s key');
+    return answer(
+      200,
+      `${coordinator.slice(0, 16)}… is void after epoch ${lastEpoch}: members hear of it now`,
+    );
   }
 
   async #join(order: Join, event: NostrEvent): Promise<OrderAnswer> {
@@ -150,7 +177,12 @@ function answer(status: number, text: string): OrderAnswer {
 }
 
 function statusOf(error: unknown): number {
-  if (error instanceof InvalidOrderError || error instanceof InvalidRelayUrlError) return 400;
+  const malformed =
+    error instanceof InvalidOrderError ||
+    error instanceof InvalidRelayUrlError ||
+    error instanceof InvalidEventError ||
+    error instanceof InvalidManifestError;
+  if (malformed) return 400;
   if (error instanceof UnprovedUrlError) return 422;
   const conflict =
     error instanceof MembershipError ||

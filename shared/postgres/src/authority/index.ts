@@ -3,3 +3,4 @@ export * from './controls.ts';
 export * from './log.ts';
 export * from './member-state.ts';
 export * from './members.ts';
+export * from './signatures.ts';
