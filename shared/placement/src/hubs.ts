@@ -1,4 +1,4 @@
-import { byPopularity } from './search/priced.ts';
+import { byPopularity } from './search/by-popularity.ts';
 import type { SearchState } from './search/state.ts';
 
 /** Accounts that this share of all readers follow are hubs, in thousandths; at most one account in `hubsOneIn`. */

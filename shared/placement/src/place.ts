@@ -95,10 +95,10 @@ export function place(problem: PlacementProblem, onProgress: PlaceProgress = () 
     const short = shortRows(state);
     if (short.length > 0)
       pricedSearch(state, {
-        variant: fillVariant,
+        sharePrice: 0,
         rounds: 1,
         seed: problem.seed,
-        overloadCost: 1000,
+        overloadCost: 1,
         fillOnly: short,
       });
     rebalance(state, shares);
@@ -131,8 +131,6 @@ export function place(problem: PlacementProblem, onProgress: PlaceProgress = () 
   onProgress('group', formed.groups.length, formed.groups.length);
   return { ...formed, shortfalls };
 }
-
-const fillVariant = { q: 700, base: 1000, power: 2, overloadMax: 1500, relaxed: 1000 };
 
 /** Different sets of copies allowed: each is a group to move, replicate and fail over. */
 function setsMax(accounts: number): number {

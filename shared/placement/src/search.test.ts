@@ -188,3 +188,23 @@ test('hub policies: together on one set, spread over all', () => {
   assert.equal(sets('together'), 1);
   assert.equal(sets('spread'), 3);
 });
+
+test('readers of hundreds of accounts open one member of each of a few mirrored sets', () => {
+  // 150 readers follow 300 of 1,200 accounts each, by popularity: all need most of what is popular.
+  const rng = seededRng('crowd');
+  const sources: number[] = [];
+  const targets: number[] = [];
+  for (let reader = 0; reader < 150; reader++) {
+    for (let i = 0; i < 300; i++) {
+      sources.push(reader);
+      targets.push(Math.floor(rng() * rng() * 1200));
+    }
+  }
+  const graph = buildGraph(1200, Uint32Array.from(sources), Uint32Array.from(targets));
+  const placement = place(problemOf(graph, 24));
+  const figures = evaluate(graph, placement, equal(24), { hashSeeds: 2 });
+  assert.ok(figures.fanoutOfHash <= 0.5, `fanout ${figures.fanoutOfHash}`);
+  assert.ok(figures.connectionBalance <= 2.1, `connections ${figures.connectionBalance}`);
+  assert.ok(figures.readBalance <= 2.1, `reads ${figures.readBalance}`);
+  assert.ok(placement.groups.length <= 400, `${placement.groups.length} groups`);
+});

@@ -1,4 +1,5 @@
-import { byPopularity, weightTable } from './priced.ts';
+import { byPopularity } from './by-popularity.ts';
+import { weightTable } from './priced.ts';
 import type { SearchState } from './state.ts';
 
 const weights = weightTable(700);

@@ -1,5 +1,6 @@
 import { seededUint32 } from '@covey/graph';
-import { byPopularity, weightTable } from './priced.ts';
+import { byPopularity } from './by-popularity.ts';
+import { weightTable } from './priced.ts';
 import type { SearchState } from './state.ts';
 
 export interface LocalOptions {
@@ -27,7 +28,7 @@ const swapTries = 200;
 const weights = weightTable(700);
 /** Energy, relative to fanout: these × (squared overloads, squared lacks of load), and relays about to close. */
 const overloadWeight = 2;
-const lackWeight = 0.01;
+const lackWeight = 0.5;
 const closingWeight = 0.1;
 /** Warm start: what moving every account would have to gain, as a share of fanout. */
 const stickiness = 0.1;

@@ -1,7 +1,7 @@
 import type { SearchState } from './state.ts';
 
 /** A member below this share of its due, in thousandths, is filled; it is filled up to `filled`. */
-const wanting = 900;
+const wanting = 650;
 const filled = 970;
 
 /**

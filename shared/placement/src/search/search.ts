@@ -1,8 +1,10 @@
 import { seededUint32 } from '@covey/graph';
 import type { Effort } from '../problem.ts';
+import { byPopularity } from './by-popularity.ts';
 import { restrictSets } from './grouping.ts';
 import { localSearch } from './local.ts';
-import { byPopularity, leastFull, type PricedVariant, pricedSearch } from './priced.ts';
+import { mirroredSearch } from './mirrored.ts';
+import { leastFull, penalised, pricedSearch } from './priced.ts';
 import { repairCaps } from './rebalance.ts';
 import type { SearchState } from './state.ts';
 
@@ -14,99 +16,90 @@ export interface SearchOptions {
   onProgress: (phase: string, done: number, total: number) => void;
 }
 
-interface Start {
-  from: 'packed' | 'random';
-  variant: PricedVariant;
-}
-
 /**
- * Tried in this order, with write copies alone and with read copies; which one wins differs by graph and number of
- * members (README, "What was tried").
- */
-const portfolios: Record<'balanced' | 'adaptive', readonly Start[]> = {
-  balanced: [
-    { from: 'random', variant: { q: 700, base: 600, power: 2, overloadMax: 3000, relaxed: 4000 } },
-    { from: 'packed', variant: { q: 700, base: 1000, power: 2, overloadMax: 3000, relaxed: 2000 } },
-    { from: 'random', variant: { q: 700, base: 1000, power: 2, overloadMax: 1500, relaxed: 1000 } },
-    { from: 'random', variant: { q: 700, base: 1000, power: 3, overloadMax: 3000, relaxed: 2000 } },
-    { from: 'random', variant: { q: 700, base: 1000, power: 1, overloadMax: 3000, relaxed: 4000 } },
-    { from: 'packed', variant: { q: 800, base: 1000, power: 2, overloadMax: 2000, relaxed: 3000 } },
-  ],
-  adaptive: [
-    { from: 'random', variant: { q: 700, base: 1000, power: 2, overloadMax: 3000, relaxed: 2000 } },
-    { from: 'packed', variant: { q: 700, base: 1000, power: 2, overloadMax: 3000, relaxed: 2000 } },
-    { from: 'random', variant: { q: 700, base: 1000, power: 2, overloadMax: 1500, relaxed: 1000 } },
-    { from: 'random', variant: { q: 700, base: 1000, power: 3, overloadMax: 3000, relaxed: 2000 } },
-    { from: 'random', variant: { q: 700, base: 1000, power: 1, overloadMax: 3000, relaxed: 4000 } },
-    { from: 'random', variant: { q: 700, base: 600, power: 2, overloadMax: 3000, relaxed: 4000 } },
-  ],
-};
-
-/**
- * Work by effort: follows visited by all priced rounds, their least and most number, starts; local search in all, and
- * for each follow; and what
- * overload costs when rounds and starts are compared, in thousandths: the longer local search is, the more it repairs.
+ * Work by effort: starts and sweeps of the mirrored search; settings of the priced search, each of which is a start; follows
+ * visited by all its rounds, their least and most number for each start; local search in all, and for each follow; and
+ * what overload costs when rounds and starts are compared: the longer local search is, the more it repairs.
  */
 const efforts = {
   quick: {
+    mirrored: 2,
+    sweeps: 60,
+    sharePrices: [0],
     follows: 3e7,
-    roundsMin: 12,
+    roundsMin: 16,
     roundsMax: 60,
-    starts: 2,
-    local: 6e7,
-    localEach: 500,
-    overload: 2000,
+    local: 3e7,
+    localEach: 300,
+    overload: 2,
   },
   normal: {
-    follows: 2.4e8,
-    roundsMin: 24,
-    roundsMax: 480,
-    starts: 6,
-    local: 5e8,
-    localEach: 4000,
-    overload: 1000,
+    mirrored: 4,
+    sweeps: 100,
+    sharePrices: [0],
+    follows: 2e8,
+    roundsMin: 30,
+    roundsMax: 250,
+    local: 1.2e8,
+    localEach: 1000,
+    overload: 1.5,
   },
   long: {
-    follows: 8e8,
-    roundsMin: 60,
-    roundsMax: 900,
-    starts: 6,
-    local: 5e9,
-    localEach: 40000,
-    overload: 700,
+    mirrored: 12,
+    sweeps: 200,
+    sharePrices: [0, 0.7],
+    follows: 2e9,
+    roundsMin: 100,
+    roundsMax: 600,
+    local: 2e9,
+    localEach: 10000,
+    overload: 1,
   },
 } as const;
-/** A start with fewer rounds than this is not worth it. */
-const roundsEach = 24;
 
 /**
- * Searches from scratch: the priced search from several starts, the best of them by fanout and overload taken on, its
- * sets of copies restricted, then local search. The state comes in with the packed start and goes out improved.
+ * Searches from scratch: mirrored sets, and the priced search from accounts dealt by popularity; the better of them by
+ * fanout, overload and idle members is taken on, its sets of copies restricted, then local search. Mirrored sets win
+ * where readers follow hundreds of accounts, single copies where they follow few. The state comes in with every row
+ * filled and goes out improved.
  */
 export function searchCold(state: SearchState, options: SearchOptions): void {
   const effort = efforts[options.effort];
-  const follows = Math.max(1, state.followerReaders.length);
-  const total = Math.min(effort.roundsMax, Math.max(effort.roundsMin, Math.floor(effort.follows / follows)));
-  const count = Math.min(effort.starts, Math.max(1, Math.floor(total / roundsEach)));
-  const rounds = Math.floor(total / count);
-  const portfolio = portfolios[state.limits.extraBudget > 0 ? 'adaptive' : 'balanced'];
-  const packed = state.snapshot();
-  let best = packed;
+  const { onProgress, seed } = options;
+  const scratch = new Float64Array(state.k);
+  const start = state.snapshot();
+  let best = start;
   let bestScore = Number.POSITIVE_INFINITY;
-  portfolio.slice(0, count).forEach((start, number) => {
-    state.restore(packed);
-    const seed = options.seed + number;
-    if (start.from === 'random') scatter(state, seed);
-    const score = pricedSearch(state, {
-      variant: start.variant,
-      rounds,
-      seed,
-      overloadCost: effort.overload,
-      onRound: (round) => options.onProgress('search', number * rounds + round, count * rounds),
-    });
+  const consider = (score: number): void => {
     if (score >= bestScore) return;
     bestScore = score;
     best = state.snapshot();
+  };
+  const { sweeps, mirrored } = effort;
+  for (let number = 0; number < mirrored; number++) {
+    const onSweep = (sweep: number): void => onProgress('mirror', number * sweeps + sweep, mirrored * sweeps);
+    state.restore(start);
+    if (!mirroredSearch(state, { sweeps, seed: seed + number, onSweep })) break;
+    fillShort(state);
+    repairCaps(state, byPopularity(state));
+    state.coverAll();
+    consider(penalised(state, scratch, effort.overload));
+  }
+  const affordable = Math.floor(effort.follows / Math.max(1, state.followerReaders.length));
+  const count = effort.sharePrices.length;
+  const rounds = Math.min(effort.roundsMax, Math.max(effort.roundsMin, Math.floor(affordable / count)));
+  effort.sharePrices.forEach((sharePrice, number) => {
+    state.restore(start);
+    if (mirroredSearch(state, { sweeps: 0, seed })) fillShort(state);
+    else scatter(state, seed);
+    const score = pricedSearch(state, {
+      sharePrice,
+      rounds,
+      seed: seed + number,
+      overloadCost: effort.overload,
+      onRound: (round) => onProgress('search', number * rounds + round, count * rounds),
+    });
+    consider(score);
   });
   state.restore(best);
   tightenCaps(state);
@@ -115,16 +108,31 @@ export function searchCold(state: SearchState, options: SearchOptions): void {
   const budget = localBudget(state, options.effort) / 2;
   localSearch(state, {
     budget,
-    seed: options.seed,
-    onProgress: (done, all) => options.onProgress('refine', done, all * 2),
+    seed,
+    onProgress: (done, all) => onProgress('refine', done, all * 2),
   });
   const sets = restrictSets(state, options.setsMax);
   localSearch(state, {
     budget,
-    seed: options.seed + 1,
+    seed: seed + 1,
     ...(sets && { sets }),
-    onProgress: (done, all) => options.onProgress('refine', all + done, all * 2),
+    onProgress: (done, all) => onProgress('refine', all + done, all * 2),
   });
+}
+
+/** Fills rows that came out short with the least full members. */
+function fillShort(state: SearchState): void {
+  const used = new Uint8Array(state.k);
+  for (let account = 0; account < state.accounts; account++) {
+    while (state.sizes[account] < state.copies) {
+      const start = account * state.width;
+      used.fill(0);
+      for (let j = start; j < start + state.sizes[account]; j++) used[state.lists[j]] = 1;
+      const member = leastFull(state, account, used);
+      if (member < 0) break;
+      state.push(account, member);
+    }
+  }
 }
 
 /**

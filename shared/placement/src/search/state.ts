@@ -280,6 +280,18 @@ export class SearchState {
     return worst;
   }
 
+  /** How far the least loaded member's connections lie below the floor: 0 at it or above, 1 for an idle member. */
+  lack(): number {
+    const { limits, k, connections } = this;
+    const floor = meanLoad(connections, limits.connectionCapacity) * limits.loadFloor;
+    let least = floor;
+    for (let member = 0; member < k; member++) {
+      if (limits.caps[member] > 0)
+        least = Math.min(least, connections[member] / limits.connectionCapacity[member]);
+    }
+    return floor > 0 ? 1 - least / floor : 0;
+  }
+
   /** Copies of the placement alone; covers have to be recomputed after restoring. */
   snapshot(): { lists: Uint16Array; sizes: Uint8Array } {
     return { lists: this.lists.slice(), sizes: this.sizes.slice() };
