@@ -17,7 +17,7 @@ export interface SearchOptions {
 }
 
 /**
- * Work by effort: starts and sweeps of the mirrored search; settings of the priced search, each of which is a start; follows
+ * Work by effort: most starts and sweeps of the mirrored search, and follows visited by all; settings of the priced search, each of which is a start; follows
  * visited by all its rounds, their least and most number for each start; local search in all, and for each follow; and
  * what overload costs when rounds and starts are compared: the longer local search is, the more it repairs.
  */
@@ -25,6 +25,7 @@ const efforts = {
   quick: {
     mirrored: 2,
     sweeps: 60,
+    sweepFollows: 6e7,
     sharePrices: [0],
     follows: 3e7,
     roundsMin: 16,
@@ -36,6 +37,7 @@ const efforts = {
   normal: {
     mirrored: 4,
     sweeps: 100,
+    sweepFollows: 2e8,
     sharePrices: [0],
     follows: 2e8,
     roundsMin: 30,
@@ -47,6 +49,7 @@ const efforts = {
   long: {
     mirrored: 12,
     sweeps: 200,
+    sweepFollows: 4e9,
     sharePrices: [0, 0.7],
     follows: 2e9,
     roundsMin: 100,
@@ -75,7 +78,8 @@ export function searchCold(state: SearchState, options: SearchOptions): void {
     bestScore = score;
     best = state.snapshot();
   };
-  const { sweeps, mirrored } = effort;
+  const follows = Math.max(1, state.followerReaders.length);
+  const { mirrored, sweeps } = sweepsFor(effort, follows);
   for (let number = 0; number < mirrored; number++) {
     const onSweep = (sweep: number): void => onProgress('mirror', number * sweeps + sweep, mirrored * sweeps);
     state.restore(start);
@@ -85,7 +89,7 @@ export function searchCold(state: SearchState, options: SearchOptions): void {
     state.coverAll();
     consider(penalised(state, scratch, effort.overload));
   }
-  const affordable = Math.floor(effort.follows / Math.max(1, state.followerReaders.length));
+  const affordable = Math.floor(effort.follows / follows);
   const count = effort.sharePrices.length;
   const rounds = Math.min(effort.roundsMax, Math.max(effort.roundsMin, Math.floor(affordable / count)));
   effort.sharePrices.forEach((sharePrice, number) => {
@@ -118,6 +122,13 @@ export function searchCold(state: SearchState, options: SearchOptions): void {
     ...(sets && { sets }),
     onProgress: (done, all) => onProgress('refine', all + done, all * 2),
   });
+}
+
+/** Starts of the mirrored search and sweeps of each, within the effort's work: fewer starts first, then fewer sweeps. */
+function sweepsFor(effort: (typeof efforts)[Effort], follows: number): { mirrored: number; sweeps: number } {
+  const affordable = Math.floor(effort.sweepFollows / follows);
+  const mirrored = Math.min(effort.mirrored, Math.max(1, Math.floor(affordable / effort.sweeps)));
+  return { mirrored, sweeps: Math.min(effort.sweeps, Math.max(effort.roundsMin, affordable)) };
 }
 
 /** Fills rows that came out short with the least full members. */
