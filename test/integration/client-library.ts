@@ -128,6 +128,7 @@ export function describeClientLibrary(
       const library = await open();
       try {
         await cluster.startAll({ writes: 'redirect' });
+        await cluster.well();
         cluster.place([{ members: [0], accounts: [getPublicKey(secret)] }]);
         const event = finalizeEvent({ kind: 1, created_at: now(), tags: [], content: '' }, secret);
         const answer = await library.publish(cluster.members[1]!.url, event);

@@ -61,6 +61,7 @@ describe('clients that announced themselves', { timeout: 60_000 }, () => {
     cluster = await TestCluster.make(4);
     place();
     await cluster.startAll();
+    await cluster.well();
     const author = await open(0);
     for (let n = 0; n < 120; n++)
       written.push(

@@ -58,6 +58,15 @@ export class TestCluster {
     for (const member of this.members) await member.start(changes);
   }
 
+  /** Until all members that run hold each other alive, and have caught up: then the table holds as it is. */
+  async well(): Promise<void> {
+    await until(
+      'members that know each other alive',
+      () => this.members.every(({ relay }) => !relay || relay.clusterField().verdicts === undefined),
+      30_000,
+    );
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.members.map((member) => member.stop()));
     rmSync(this.#dir, { recursive: true, force: true });

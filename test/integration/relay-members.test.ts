@@ -27,6 +27,7 @@ describe('members of a cluster', { timeout: 60_000 }, () => {
     cluster = await TestCluster.make(5);
     place();
     await cluster.startAll();
+    await cluster.well();
   });
   after(async () => {
     for (const client of clients) client.close();

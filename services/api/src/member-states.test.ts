@@ -117,3 +117,26 @@ test('strangers are not kept, and members that left are forgotten', () => {
   states.retain([A, B]);
   assert.equal(states.report(A).load, null);
 });
+
+test('a member stands as most of those that are heard say, and who listens is told when that changes', () => {
+  const { now, states } = start();
+  const C = 'c'.repeat(64);
+  states.retain([A, B, C]);
+  let changes = 0;
+  states.onVerdicts(() => changes++);
+  const verdicts = { suspect: [], returning: [], dead: [C], absent: [], majority: true };
+  assert.equal(states.report(C).standing, null, 'nobody was heard');
+  states.heartbeat(beat({ verdicts }));
+  assert.equal(states.report(C).standing, null, 'one of three is not enough');
+  states.heartbeat(beat({ member: B, verdicts }));
+  assert.equal(states.report(C).standing, 'dead');
+  assert.equal(states.report(A).standing, 'alive');
+  assert.deepEqual(states.verdicts()?.dead, [C]);
+  assert.equal(changes, 1);
+  states.heartbeat(beat({ sequence: 2 }));
+  states.heartbeat(beat({ member: B, sequence: 2 }));
+  assert.equal(states.report(C).standing, 'alive');
+  assert.equal(changes, 2);
+  now.ms += UP_MS_MAX + 1;
+  assert.equal(states.verdicts(), undefined);
+});

@@ -1,10 +1,15 @@
+import { ALL_ALIVE, agreedVerdicts, isAllAlive, type Verdicts } from '@covey/liveness';
 import type { Ack, Heartbeat, Load } from '@covey/protocol';
 
 /** How a member looks from here: `unknown` when this API itself cannot hear (NATS is away) or has only begun to listen. */
 export type MemberState = 'up' | 'late' | 'down' | 'unknown';
 
+/** How a member stands by the probes of the others; null when too few were heard to tell. */
+export type MemberStanding = 'alive' | 'returning' | 'suspect' | 'dead' | 'absent';
+
 export interface MemberReport {
   state: MemberState;
+  standing: MemberStanding | null;
   /** Epoch that it applies, or null when it never said. */
   appliedEpoch: number | null;
   /** Milliseconds since its last heartbeat, or null. */
@@ -36,6 +41,9 @@ export class MemberStates {
   readonly #clock: () => number;
   #heard = new Map<string, Heard>();
   #listeningSinceMs: number | undefined;
+
+  readonly #listeners = new Set<() => void>();
+  #said = '';
 
   /** @param clock Unix milliseconds. */
   constructor(clock: () => number) {
@@ -73,6 +81,7 @@ export class MemberStates {
     heard.heartbeat = heartbeat;
     heard.heartbeatAtMs = this.#clock();
     heard.epoch = heartbeat.epoch;
+    this.#look();
     if (heard.refused && heartbeat.epoch >= heard.refused.epoch) delete heard.refused;
   }
 
@@ -95,11 +104,48 @@ export class MemberStates {
     if (heard && heard.epoch === undefined) this.ack(ack);
   }
 
+  /** Calls `listener` when what `verdicts` gives has changed, by a heartbeat. @returns how to stop it */
+  onVerdicts(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** A suspect keeps its roles: it makes no difference. */
+  #look(): void {
+    const { suspect: _, ...acts } = this.verdicts() ?? ALL_ALIVE;
+    const said = isAllAlive(acts) ? '' : JSON.stringify(acts);
+    if (said === this.#said) return;
+    this.#said = said;
+    for (const listener of this.#listeners) listener();
+  }
+
+  /**
+   * What most members that were heard lately hold of each other; undefined when fewer than half of them were. A member's own
+   * silence here says nothing to that: the path to it may be broken, and not the member.
+   */
+  verdicts(): Verdicts | undefined {
+    const now = this.#clock();
+    const reports: Verdicts[] = [];
+    for (const { heartbeat, heartbeatAtMs } of this.#heard.values())
+      if (heartbeat && now - heartbeatAtMs! <= UP_MS_MAX) reports.push(heartbeat.verdicts ?? ALL_ALIVE);
+    return reports.length * 2 > this.#heard.size ? agreedVerdicts(reports) : undefined;
+  }
+
+  #standing(id: string): MemberStanding | null {
+    const verdicts = this.verdicts();
+    if (!verdicts) return null;
+    return (
+      (['absent', 'dead', 'returning', 'suspect'] as const).find((name) => verdicts[name].includes(id)) ??
+      'alive'
+    );
+  }
+
   report(id: string): MemberReport {
     const { heartbeat, heartbeatAtMs, epoch, refused } = this.#heard.get(id) ?? {};
     const now = this.#clock();
     return {
       state: this.#state(now, heartbeatAtMs),
+      standing: this.#standing(id),
       appliedEpoch: epoch ?? null,
       silentMs: heartbeatAtMs === undefined ? null : Math.max(0, now - heartbeatAtMs),
       load: heartbeat?.load ?? null,

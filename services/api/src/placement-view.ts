@@ -1,3 +1,5 @@
+import { Overlay, placementOf } from '@covey/enforcement';
+import type { MemberVerdicts } from '@covey/liveness';
 import type { CurrentTable } from '@covey/nats';
 import { memberNumber } from '@covey/placement';
 import type { PlacementTable, TableGroup } from '@covey/table';
@@ -5,7 +7,8 @@ import { type Holdings, holdingsOf } from './holdings.ts';
 
 /**
  * What the routes need of one epoch, prepared: answers are the same for all keys of a group, so each group's part of
- * the JSON and its list of readable members are made once, when first asked for. Replaced whole with the next epoch.
+ * the JSON and its list of readable members are made once, when first asked for. Replaced whole with the next epoch, and when
+ * a member dies or serves again.
  */
 export class PlacementView {
   readonly current: CurrentTable;
@@ -13,9 +16,12 @@ export class PlacementView {
   readonly #holders: (readonly number[] | undefined)[] = [];
   #holdings: Holdings[] | undefined;
   #memberNumbers: Uint32Array | undefined;
+  readonly #overlay: Overlay | undefined;
 
-  constructor(current: CurrentTable) {
+  /** @param verdicts who is dead, as most members say */
+  constructor(current: CurrentTable, verdicts?: MemberVerdicts) {
     this.current = current;
+    this.#overlay = verdicts && Overlay.of(current.table, verdicts);
   }
 
   get table(): PlacementTable {
@@ -44,9 +50,19 @@ export class PlacementView {
       group,
       hub,
       ...this.#relays(list),
+      ...this.#now(key, [...list.members, ...(move?.from.members ?? [])]),
       ...(move ? { move: { phase: move.phase, from: this.#relays(move.from) } } : {}),
     };
     return JSON.stringify(fields).slice(1);
+  }
+
+  /** Where it is written and read while one of its members does not serve. */
+  #now(key: Uint8Array, members: readonly number[]): { now?: { write: string[]; read: string[] } } {
+    const overlay = this.#overlay;
+    if (!overlay || members.every((member) => overlay.serves(member))) return {};
+    const urls = (list: readonly number[]) => list.map((member) => this.table.members[member]!.url);
+    const { writers, readers } = placementOf(this.table, key, overlay);
+    return { now: { write: urls(writers), read: urls(readers) } };
   }
 
   #relays({ members, copies }: Pick<TableGroup, 'members' | 'copies'>) {
@@ -57,16 +73,10 @@ export class PlacementView {
     return { master: relays[0]!, replicas: relays.slice(1, copies), readCopies: relays.slice(copies) };
   }
 
-  /** Members from which a key can be read now, master first: while a group moves, the list that its phase reads. */
+  /** Members from which a key can be read now, (acting) master first: none while no copy lives. */
   holders(key: Uint8Array): readonly number[] {
     const group = this.table.groupOf(key);
-    return (this.#holders[group] ??= this.#readable(key));
-  }
-
-  #readable(key: Uint8Array): readonly number[] {
-    const { members, move } = this.table.locate(key);
-    const readsOld = move?.phase === 'write-both-read-old' || move?.phase === 'copy';
-    return readsOld ? move!.from.members : members;
+    return (this.#holders[group] ??= placementOf(this.table, key, this.#overlay).readers);
   }
 
   /** By member index, for the reader's rule. */

@@ -26,6 +26,15 @@ export const Placement = Type.Object(
     group: Type.Integer({ description: 'The first 4,096 groups are the slots' }),
     hub: Type.Boolean(),
     ...Relays,
+    now: Type.Optional(
+      Type.Object(
+        { write: Type.Array(Type.String()), read: Type.Array(Type.String()) },
+        {
+          description:
+            'While one of these members is dead or catches up: the relays to write and read, the acting master first; empty while no copy lives',
+        },
+      ),
+    ),
     move: Type.Optional(
       Type.Object(
         { phase: Type.String(), from: Type.Object(Relays) },
@@ -154,6 +163,14 @@ export const Member = Type.Object(
     state: Type.Union(
       (['up', 'late', 'down', 'unknown'] as const).map((state) => Type.Literal(state)),
       { description: 'By its heartbeats; unknown when this API cannot hear them' },
+    ),
+    standing: Nullable(
+      Type.Union(
+        (['alive', 'returning', 'suspect', 'dead', 'absent'] as const).map((standing) =>
+          Type.Literal(standing),
+        ),
+        { description: 'As most members say that probe it; null when too few of them are heard here' },
+      ),
     ),
     appliedEpoch: Nullable(Count),
     refused: Nullable(Type.Object({ epoch: Count, reason: Type.String() })),

@@ -1,4 +1,5 @@
 import type { Logger } from '@covey/log';
+import type { CurrentTable } from '@covey/nats';
 import { fastifySwagger } from '@fastify/swagger';
 import { fastifySwaggerUi } from '@fastify/swagger-ui';
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
@@ -67,9 +68,19 @@ export class ApiServer {
         return current;
       },
     };
-    this.#stopFollowing = options.source.onTable((next) => {
-      current = new PlacementView(next);
+    let table: CurrentTable | undefined;
+    const renew = () => {
+      if (table) current = new PlacementView(table, options.states.verdicts());
+    };
+    const stopTable = options.source.onTable((next) => {
+      table = next;
+      renew();
     });
+    const stopVerdicts = options.states.onVerdicts(renew);
+    this.#stopFollowing = () => {
+      stopTable();
+      stopVerdicts();
+    };
     this.http = build(context);
   }
 

@@ -17,6 +17,7 @@ export interface Member {
   operator: string;
   placement: 'active' | 'draining';
   state: 'up' | 'late' | 'down' | 'unknown';
+  standing: 'alive' | 'returning' | 'suspect' | 'dead' | 'absent' | null;
   appliedEpoch: number | null;
   refused: { epoch: number; reason: string } | null;
   silentMs: number | null;

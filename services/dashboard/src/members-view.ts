@@ -127,13 +127,17 @@ function memberRow(member: Member, epoch: number, share: number, colors: MemberC
   );
 }
 
-function stateBadge({ state, placement, silentMs }: Member): HTMLElement {
+/** What other members' probes say stands above what is heard of it here: its path to NATS may be broken, and not the member. */
+function stateBadge({ state, standing, placement, silentMs }: Member): HTMLElement {
   const now = Date.now();
   const heard = silentMs === null ? 'never heard' : `heard ${ago(now - silentMs, now)}`;
-  const text = placement === 'draining' ? `${state}, draining` : state;
+  const probed = standing === null || standing === 'alive' ? '' : `, ${standing}`;
+  const text = `${state}${probed}${placement === 'draining' ? ', draining' : ''}`;
+  const shown =
+    standing === 'dead' || standing === 'absent' ? 'down' : probed && state === 'up' ? 'late' : state;
   return h(
     'span',
-    { class: `badge state-${state}`, title: heard },
+    { class: `badge state-${shown}`, title: heard },
     text,
     state === 'up' || state === 'unknown' ? null : h('small', {}, heard),
   );

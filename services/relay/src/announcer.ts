@@ -96,6 +96,8 @@ export class Announcer {
       filling: filling.groups,
       ...(filling.more ? { fillingMore: true } : {}),
     };
+    const verdicts = relay.verdicts();
+    if (verdicts) heartbeat.verdicts = verdicts;
     this.#before = { atMs, accepted, sent };
     link.publish(subjectsOf(cluster).heartbeat(relay.pubkey), heartbeat);
     this.#sayMirrored(heartbeat.sequence, atMs);

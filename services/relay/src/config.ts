@@ -1,5 +1,6 @@
 import { ConfigError, EnvReader } from '@covey/config';
 import { WRITE_MODES, type WriteMode } from '@covey/enforcement';
+import type { LivenessConfig } from '@covey/liveness';
 import { normalizeRelayUrl } from '@covey/nostr';
 import { VERIFIERS, type VerifierName } from '@covey/verifier';
 import { type Limits, readLimits } from './limits.ts';
@@ -34,6 +35,8 @@ export interface RelayConfig {
   verifier?: { wanted?: VerifierName; library?: string } | undefined;
   /** Leading zero bits that a client's event must have and commit to (NIP-13); 0 when not given. */
   powBitsMin?: number | undefined;
+  /** Times of failure detection other than the usual ones: for tests. */
+  liveness?: Partial<LivenessConfig> | undefined;
   /** Kinds that are served only to those whom an event tags, and to its author, authenticated; none when not given. */
   authKinds?: readonly number[] | undefined;
 }

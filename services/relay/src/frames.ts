@@ -11,7 +11,8 @@ export type ClientFrame =
   | { type: 'CLOSE'; subscription: string }
   | { type: 'AUTH'; event: unknown }
   | { type: 'COVEY'; frame: readonly unknown[] }
-  | { type: 'REPAIR'; frame: readonly unknown[] };
+  | { type: 'REPAIR'; frame: readonly unknown[] }
+  | { type: 'PROBE'; frame: readonly unknown[] };
 
 /** A message that is no valid frame. `subscription` is set where CLOSED can say so, else it is a NOTICE. */
 export class BadFrameError extends Error {
@@ -54,6 +55,8 @@ export function parseFrame(text: string, limits: Limits): ClientFrame {
     case 'COVEY-NEG':
     case 'COVEY-NEG-CLOSE':
       return { type: 'REPAIR', frame };
+    case 'COVEY-PROBE':
+      return { type: 'PROBE', frame };
     default: {
       const name = typeof frame[0] === 'string' ? `"${frame[0].slice(0, 16).toWellFormed()}"` : 'that';
       throw new BadFrameError(`${name} is no message that this relay knows`);

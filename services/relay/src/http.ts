@@ -9,10 +9,18 @@ export interface HttpOptions {
   /** Why clients should not be sent here now, or undefined when they should. */
   notReady: () => string | undefined;
   documents: TableDocuments;
+  /** What does not work as it should beside that, as an operator would say it; '' when all does. */
+  trouble: () => string;
 }
 
 /** NIP-11 on the relay's own URI, the table that it applies, and what an operator watches. */
-export function httpHandler({ information, registry, notReady, documents }: HttpOptions): RequestListener {
+export function httpHandler({
+  information,
+  registry,
+  notReady,
+  documents,
+  trouble,
+}: HttpOptions): RequestListener {
   return (request, response) => {
     const path = (request.url ?? '/').split('?', 1)[0]!;
     if (request.method === 'OPTIONS') return cors(response).writeHead(204).end();
@@ -27,7 +35,9 @@ export function httpHandler({ information, registry, notReady, documents }: Http
         return text(response, 200, 'ok\n');
       case '/readyz': {
         const reason = notReady();
-        return reason ? text(response, 503, `${reason}\n`) : text(response, 200, 'ready\n');
+        return reason
+          ? text(response, 503, `${reason}\n`)
+          : text(response, 200, `ready${trouble() && `; ${trouble()}`}\n`);
       }
       case '/metrics':
         registry

@@ -50,6 +50,8 @@ export interface Limits {
   repairBytesPerSecondMax: number;
   /** How often it compares what it holds with every other member that holds it too. */
   repairEveryMs: number;
+  /** A member that is dead for so long has its places given to others. Restarts must not move data. */
+  absentMs: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -83,6 +85,7 @@ export const DEFAULT_LIMITS: Limits = {
   repairEventsPerSecondMax: 5000,
   repairBytesPerSecondMax: 16 * 1024 * 1024,
   repairEveryMs: 600_000,
+  absentMs: 600_000,
 };
 
 /** Environment variable of a limit: `frameBytesMax` is COVEY_FRAME_BYTES_MAX. */

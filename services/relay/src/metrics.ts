@@ -62,6 +62,33 @@ export class RelayMetrics {
     help: 'Accounts and hashtags tagged in events that were not delivered to their members, past the bound of an event',
     registers: this.#registers,
   });
+  readonly suspicions = new Counter({
+    name: 'covey_relay_suspicions_total',
+    help: 'Probes of another member that failed and made it a suspect',
+    registers: this.#registers,
+  });
+  readonly deaths = new Counter({
+    name: 'covey_relay_member_deaths_total',
+    help: 'Verdicts that another member is dead',
+    registers: this.#registers,
+  });
+  readonly detectionMs = new Histogram({
+    name: 'covey_relay_detection_milliseconds',
+    help: 'Time from the last that was heard of a member directly to the verdict that it is dead',
+    buckets: [500, 1000, 1500, 2000, 2500, 3000, 4000, 5000, 7000, 10_000, 60_000],
+    registers: this.#registers,
+  });
+  readonly failovers = new Counter({
+    name: 'covey_relay_failovers_total',
+    help: 'Times that this member became the acting master of groups',
+    registers: this.#registers,
+  });
+  readonly catchUps = new Counter({
+    name: 'covey_relay_catch_ups_total',
+    help: 'Times that this member stepped down to catch up after its start, by reason',
+    labelNames: ['reason'] as const,
+    registers: this.#registers,
+  });
   readonly copyMs = new Histogram({
     name: 'covey_relay_copy_milliseconds',
     help: 'Time from the commit of an event here until another member has its copy',
@@ -134,6 +161,19 @@ export class RelayMetrics {
   /** Registers a fact, as the labels of a value that is always 1. */
   info(name: string, help: string, labels: Record<string, string>): void {
     new Gauge({ name, help, labelNames: Object.keys(labels), registers: this.#registers }).set(labels, 1);
+  }
+
+  /** Registers values by one label that are read when metrics are collected. */
+  gaugeBy(name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): void {
+    new Gauge({
+      name,
+      help,
+      labelNames: [label],
+      registers: this.#registers,
+      collect() {
+        for (const [key, value] of Object.entries(read())) this.set({ [label]: key }, value);
+      },
+    });
   }
 
   /** Registers a value that is read when metrics are collected. */

@@ -24,8 +24,8 @@ export interface ReadPathOptions {
   log: { error(fields: object, text: string): void };
 }
 
-const NOTHING_REMOTE: RemoteReading = { events: [], complete: true, unreachedKeys: 0 };
-const NAMED_REMOTE: RemoteReading = { events: [], complete: false, unreachedKeys: 0 };
+const NOTHING_REMOTE: RemoteReading = { events: [], complete: true, unreachedKeys: 0, fillingKeys: 0 };
+const NAMED_REMOTE: RemoteReading = { events: [], complete: false, unreachedKeys: 0, fillingKeys: 0 };
 
 /** Answers REQs: what is here and, for clients, what lives at other members; merged, ordered, bounded in time and size. */
 export class ReadPath {
@@ -69,6 +69,12 @@ export class ReadPath {
         outbound.send(
           notice(
             `the relays that hold ${remote.unreachedKeys} of the accounts in "${subscription.id}" could not be reached; what they have follows when they are back`,
+          ),
+        );
+      else if (remote.fillingKeys > 0)
+        outbound.send(
+          notice(
+            `the copies of ${remote.fillingKeys} of the accounts in "${subscription.id}" are being filled: something may be missing until they are whole`,
           ),
         );
       if (hereOnly && filters.some((filter) => enforcer().fills(filter)))

@@ -92,6 +92,11 @@ export class Rearrangement {
     return !this.#stopped && this.#options.enforcer() === enforcer;
   }
 
+  /** A death changes nothing of what is handed over. */
+  #hasTable({ table }: Enforcer): boolean {
+    return !this.#stopped && this.#options.enforcer().table === table;
+  }
+
   /** Accounts that are no longer held here go to their holders; what finds no room in the spool is tried again later. */
   async #handOver(enforcer: Enforcer): Promise<void> {
     if (enforcer.mode === 'observe') return;
@@ -102,12 +107,12 @@ export class Rearrangement {
       store: store.events,
       spool: store.spool,
       roomMax: Math.ceil(spoolPerMemberMax / 2),
-    }).run(enforcer, () => this.#isCurrent(enforcer));
+    }).run(enforcer, () => this.#hasTable(enforcer));
     if (events > 0) log.info({ accounts, events, postponed, epoch }, 'handed over what moved away');
-    if (postponed === 0 || !this.#isCurrent(enforcer)) return;
+    if (postponed === 0 || !this.#hasTable(enforcer)) return;
     clearTimeout(this.#handOverTimer);
     this.#handOverTimer = setTimeout(() => {
-      if (this.#isCurrent(enforcer)) this.#next(() => this.#handOver(enforcer));
+      if (this.#hasTable(enforcer)) this.#next(() => this.#handOver(this.#options.enforcer()));
     }, HAND_OVER_RETRY_MS);
     this.#handOverTimer.unref();
   }

@@ -1,5 +1,6 @@
 import type { Enforcer } from '@covey/enforcement';
 import type { Listener } from './listener.ts';
+import type { Failover } from './members/failover.ts';
 import type { Filling } from './members/filling.ts';
 import type { MemberLinks } from './members/member-links.ts';
 import { replicationLag } from './members/replication-lag.ts';
@@ -16,6 +17,7 @@ export interface Gauged {
   enforcer: () => Enforcer;
   epoch: () => number;
   verifier: string;
+  failover: Failover;
   /** Unix milliseconds. */
   clock: () => number;
 }
@@ -37,5 +39,17 @@ export function registerGauges(metrics: RelayMetrics, parts: Gauged): void {
     () => replicationLag(store.spool, enforcer(), clock()),
   );
   metrics.info('covey_relay_verifier', 'What checks signatures', { verifier: parts.verifier });
+  metrics.gaugeBy(
+    'covey_relay_members',
+    'Members of the table, this one among them, by how they stand',
+    'standing',
+    () => parts.failover.standings,
+  );
+  metrics.gaugeBy(
+    'covey_relay_failover_groups',
+    'Groups that this member acts as master of, that it was appointed for, and that no copy lives of',
+    'role',
+    () => parts.failover.groups,
+  );
   metrics.gauge('covey_relay_epoch', 'Epoch applied, 0 for none', parts.epoch);
 }

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Enforcer } from '@covey/enforcement';
 import { KIND, publicKeyOf } from '@covey/nostr';
-import type { ClusterField, Load } from '@covey/protocol';
+import type { ClusterField, Heartbeat, Load } from '@covey/protocol';
 import { EventBatches } from './clients/event-batches.ts';
 import type { RelayConfig } from './config.ts';
 import { Counts } from './counts.ts';
@@ -9,6 +9,7 @@ import { Housekeeping } from './housekeeping.ts';
 import { Listener } from './listener.ts';
 import { LiveIndex } from './live-index.ts';
 import { Confirmations } from './members/confirmations.ts';
+import { Failover } from './members/failover.ts';
 import { Filling } from './members/filling.ts';
 import { ForwardedEvents } from './members/forwarded-events.ts';
 import { Forwarder } from './members/forwarder.ts';
@@ -77,6 +78,7 @@ export class Relay {
   readonly #forwarder: Forwarder;
   readonly #filling = new Filling();
   readonly #repair: Repair;
+  readonly #failover: Failover;
   readonly #listener: Listener;
   readonly #mirror: Mirror | undefined;
   #applied: AppliedTable | undefined;
@@ -140,7 +142,27 @@ export class Relay {
         log.warn({ error }, 'a thread that checks signatures died; its events are checked again'),
     });
     const arrivals = new RecentArrivals(clock);
-    this.#links.onLeft = (member) => this.#rearrangement.passOn(arrivals.takeFrom(member), member);
+    this.#failover = new Failover({
+      self: this.pubkey,
+      links: this.#links,
+      filling: this.#filling,
+      enforcer: () => this.#enforcer,
+      clock: () => performance.timeOrigin + performance.now(), // which does not jump
+      startedAtMs: clock(),
+      random,
+      config: { absentMs: limits.absentMs, ...config.liveness },
+      onVerdicts: () => this.#onVerdicts(),
+      onBehind: () => this.#repair.wake(),
+      metrics: this.metrics,
+      log,
+    });
+    const { detector } = this.#failover;
+    this.#links.onProbeAnswer = (member, frame) => detector.answered(frame, member);
+    this.#links.onLost = (member) => detector.lost(member);
+    this.#links.onLeft = (member) => {
+      this.#rearrangement.passOn(arrivals.takeFrom(member), member);
+      detector.lost(member);
+    };
     this.#links.onHeard = (member) => {
       this.#forwarder.wake(member);
       if (this.#filling.size > 0) this.#repair.wake();
@@ -195,6 +217,7 @@ export class Relay {
         turns: this.#turns,
         repairServer: () =>
           new RepairServer({ items: store.items, enforcer: () => this.#enforcer, filling: this.#filling }),
+        probed: (frame, member, answer) => detector.probed(frame, member, answer),
         writes,
         reads: new ReadPath({ ...shared, upstreams }),
         counts: new Counts({ ...shared, upstreams }),
@@ -208,6 +231,7 @@ export class Relay {
         information: () => this.#information(),
         documents: new TableDocuments(options.tables),
         notReady: () => (this.#ready ? undefined : 'starting or stopping'),
+        trouble: () => this.#failover.trouble,
       },
     );
     this.#rearrangement = new Rearrangement({
@@ -231,6 +255,7 @@ export class Relay {
       enforcer: () => this.#enforcer,
       epoch: () => this.epoch,
       verifier: this.#verifier.verifierName,
+      failover: this.#failover,
       clock,
     });
   }
@@ -288,12 +313,11 @@ export class Relay {
   }
 
   #apply(applied: AppliedTable): void {
-    const { config, log } = this.#options;
+    const { log } = this.#options;
     this.#applied = applied;
-    this.#enforcer = new Enforcer(applied.table, this.pubkey, config.writes, this.#filling.has);
     this.#links.update(applied.table);
-    this.#filling.update(this.#enforcer);
-    this.#repair.wake();
+    this.#enforce();
+    this.#failover.detector.update(applied.table.members.map(({ id }) => id));
     const own = applied.table.members[applied.table.memberIndex(this.pubkey) ?? -1];
     if (!own)
       log.warn({ epoch: this.epoch }, 'this member is not in the table: it holds nothing and passes on all');
@@ -305,6 +329,31 @@ export class Relay {
     this.#forwarder.wakeAll();
     this.#rearrangement.begin();
     this.#mirror?.wake();
+    this.#listener.reroute(REROUTE_SPREAD_MS);
+  }
+
+  /**
+   * By the table and the verdicts of this moment.
+   * @returns whether, under the same table, this member holds something no longer
+   */
+  #enforce(): boolean {
+    const { writes } = this.#options.config;
+    const table = this.#applied?.table;
+    const { verdicts } = this.#failover;
+    this.#enforcer = new Enforcer(table, this.pubkey, writes, this.#filling.has, verdicts);
+    const lost = this.#filling.update(this.#enforcer);
+    this.#failover.look();
+    this.#repair.wake();
+    return lost;
+  }
+
+  /** A member died, was given up, or serves again: others act at once, and clients are told. */
+  #onVerdicts(): void {
+    if (this.#stopped) return;
+    const lost = this.#enforce();
+    this.#forwarder.wakeAll();
+    // What this member held for another goes to those who hold it again.
+    if (lost) this.#rearrangement.begin();
     this.#listener.reroute(REROUTE_SPREAD_MS);
   }
 
@@ -322,6 +371,7 @@ export class Relay {
       manifest: this.#applied?.event.id ?? '',
       member: this.pubkey,
       ...(config.apiUrl ? { api: config.apiUrl } : {}),
+      ...(this.#failover.told ? { verdicts: this.#failover.told } : {}),
     };
   }
 
@@ -341,6 +391,11 @@ export class Relay {
   /** Moving groups whose copy here is being filled, for a heartbeat. */
   filling(): { groups: number[]; more: boolean } {
     return this.#filling.moving;
+  }
+
+  /** Who of the members does not serve, or is suspected; undefined when nobody is known to. */
+  verdicts(): Heartbeat['verdicts'] {
+    return this.#failover.reported;
   }
 
   /** What a heartbeat says; counts since start stand in for rates. */
@@ -364,6 +419,7 @@ export class Relay {
 
   async #stop(): Promise<void> {
     this.#ready = false;
+    this.#failover.detector.stop();
     this.#unfollow?.();
     this.#listener.refuse();
     await this.#options.tables.stop();

@@ -28,6 +28,8 @@ export interface SessionContext {
   turns: Turns;
   links: MemberLinks;
   repairServer: () => RepairServer;
+  /** Takes another member's probe; `answer` is called once when it can be answered. @returns false when it is malformed */
+  probed: (frame: readonly unknown[], member: string, answer: (frame: string) => void) => boolean;
   enforcer: () => Enforcer;
   clusterField: () => ClusterField;
   relayUrl: () => string;

@@ -17,6 +17,8 @@ const MESSAGES_WAITING_MAX = 64;
 const MESSAGES_BYTES_MAX = 1024 * 1024;
 /** EVENT and CLOSE messages up to this size are little work. */
 const LITTLE_BYTES = 4096;
+/** Larger than any probe. */
+const PROBE_BYTES_MAX = 32 * 1024;
 
 /** One connection: reads its frames, keeps its subscriptions, and knows who it has proved to be. */
 export class Session {
@@ -49,7 +51,9 @@ export class Session {
     socket.on('message', (data, isBinary) => {
       this.lastHeardMs = context.clock();
       const message = data as Buffer;
-      this.#line.add(() => this.#onMessage(message, isBinary), weightOf(message), message.length);
+      // Whether this member is alive does not wait for its turn behind what it has to do.
+      if (!isBinary && this.#proven.member !== undefined && isProbe(message)) this.#onMessage(message, false);
+      else this.#line.add(() => this.#onMessage(message, isBinary), weightOf(message), message.length);
     });
     this.#proven.challenge();
   }
@@ -103,6 +107,9 @@ export class Session {
         break;
       case 'REPAIR':
         void this.#answerRepair(frame.frame);
+        break;
+      case 'PROBE':
+        this.#answerProbe(frame.frame);
         break;
     }
   }
@@ -226,6 +233,14 @@ export class Session {
     this.#outbound.send(JSON.stringify(['COVEY', { ...clusterField(), options }]));
   }
 
+  /** Another member asks whether this one, or a third, is alive. */
+  #answerProbe(frame: readonly unknown[]): void {
+    const { member } = this.#proven;
+    if (member === undefined) this.#outbound.send(notice('restricted: probes are between members'));
+    else if (!this.#context.probed(frame, member, (answer) => this.#outbound.send(answer)))
+      this.#bad('a probe is ["COVEY-PROBE", number, rumours, member?]');
+  }
+
   /** Another member compares what both hold. */
   async #answerRepair(frame: readonly unknown[]): Promise<void> {
     this.#repair ??= this.#context.repairServer();
@@ -276,6 +291,10 @@ export class Session {
     this.#repair?.end();
     this.#subscriptions.end();
   }
+}
+
+function isProbe(message: Buffer): boolean {
+  return message.length <= PROBE_BYTES_MAX && message.subarray(0, 16).includes('COVEY-PROBE');
 }
 
 /** A message's part of a turn, told from its first letters: a REQ may look through much of the store. */

@@ -298,7 +298,8 @@ export class WritePath {
 
   /** Holders that may confirm: those that a copy is on its way to. */
   #reachable(decision: Decision, dropped: readonly string[]): string[] {
-    return this.#ids(decision.holders).filter(
+    const { enforcer } = this.#options;
+    return this.#ids(decision.holders.filter((index) => !enforcer().isDead(index))).filter(
       (member) => !dropped.includes(member) && this.#options.links.get(member)?.healthy,
     );
   }

@@ -1,3 +1,4 @@
+import { ALL_ALIVE, isAllAlive, type MemberVerdicts } from '@covey/liveness';
 import { type Filter, hashtagKey, isHex64, KIND, type NostrEvent } from '@covey/nostr';
 import type { PlacementTable } from '@covey/table';
 import { type DeliveryKeys, deliveryKeys, isDelivered } from './delivery.ts';
@@ -7,7 +8,6 @@ import { decodeKey } from './key-bytes.ts';
 import { Overlay } from './overlay.ts';
 import { placementOf } from './placement-of.ts';
 import { isPlacedByTagged, placingKeys } from './placing-keys.ts';
-import { ALL_ALIVE, type Verdicts } from './standing.ts';
 
 /** How a member answers a write for an account that lives elsewhere. */
 export const WRITE_MODES = ['forward', 'redirect', 'observe'] as const;
@@ -92,9 +92,10 @@ interface Prepared extends GroupRoute {
 export class Enforcer {
   readonly table: PlacementTable | undefined;
   readonly mode: WriteMode;
-  readonly verdicts: Verdicts;
+  readonly verdicts: MemberVerdicts;
   readonly #overlay: Overlay | undefined;
   readonly #id: string;
+  #byTable: Enforcer | undefined;
   readonly #self: number;
   readonly #groups: (Prepared | undefined)[] = [];
   readonly #moves = new Map<number, ReturnType<PlacementTable['moves']>[number]>();
@@ -115,7 +116,7 @@ export class Enforcer {
     self: string,
     mode: WriteMode = 'forward',
     filling: (group: number) => boolean = () => false,
-    verdicts: Verdicts = ALL_ALIVE,
+    verdicts: MemberVerdicts = ALL_ALIVE,
   ) {
     this.#filling = filling;
     this.table = table;
@@ -238,8 +239,15 @@ export class Enforcer {
     }
   }
 
+  /** The same member by the table alone, as if nobody were dead. */
+  get byTable(): Enforcer {
+    this.#byTable ??= this.#overlay ? this.under(ALL_ALIVE) : this;
+    return this.#byTable;
+  }
+
   /** The same member and table under other verdicts. */
-  under(verdicts: Verdicts): Enforcer {
+  under(verdicts: MemberVerdicts): Enforcer {
+    if (isAllAlive(verdicts) && !this.#overlay) return this;
     return new Enforcer(this.table, this.#id, this.mode, this.#filling, verdicts);
   }
 
@@ -268,6 +276,13 @@ export class Enforcer {
   /** Where clients write and read an account now; undefined without a table, both empty while no copy lives. */
   placementOf(pubkey: string): { writers: readonly number[]; readers: readonly number[] } | undefined {
     return this.table && placementOf(this.table, pubkey, this.#overlay);
+  }
+
+  /** Where the copies of a group are beside that of this member. */
+  copiesOf(group: number): Pick<GroupRoute, 'others' | 'originals' | 'appointed'> {
+    return this.table && group < this.table.groupCount
+      ? this.#groupRoute(group)
+      : { others: NONE, originals: NONE, appointed: false };
   }
 
   /** The other members that hold a group. */

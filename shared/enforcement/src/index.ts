@@ -20,4 +20,3 @@ export { type Ask, type FilterRoute, filterKeys } from './filter-route.ts';
 export { type OverlaidList, Overlay } from './overlay.ts';
 export { placementOf } from './placement-of.ts';
 export { isPlacedByTagged, PLACED_BY_TAGGED, placingKeys, TAGGED_KEYS_MAX } from './placing-keys.ts';
-export { ALL_ALIVE, type Verdicts } from './standing.ts';

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { ALL_ALIVE, type MemberVerdicts } from '@covey/liveness';
 import { SLOT_GROUPS } from '@covey/table';
 import fc from 'fast-check';
 import { type FixtureGroup, fixtureTable } from '../../../test/conformance/placement-fixture.ts';
 import { Enforcer } from './enforcer.ts';
 import { Overlay } from './overlay.ts';
 import { placementOf } from './placement-of.ts';
-import { ALL_ALIVE, type Verdicts } from './standing.ts';
 
 const id = (i: number) => i.toString(16).padStart(2, '0').repeat(32);
 const MEMBERS = Array.from({ length: 8 }, (_, i) => ({ id: id(i + 1), url: `wss://m${i}.example` }));
@@ -26,7 +26,7 @@ const verdicts = (lists: {
   absent?: number[];
   returning?: number[];
   majority?: boolean;
-}): Verdicts => ({
+}): MemberVerdicts => ({
   returning: (lists.returning ?? []).map((i) => MEMBERS[i]!.id),
   dead: (lists.dead ?? []).map((i) => MEMBERS[i]!.id),
   absent: (lists.absent ?? []).map((i) => MEMBERS[i]!.id),

@@ -1,6 +1,7 @@
+import type { MemberVerdicts } from '@covey/liveness';
 import { rendezvous } from '@covey/placement';
 import type { PlacementTable, TableGroup } from '@covey/table';
-import { STANDING, standingsOf, type Verdicts } from './standing.ts';
+import { STANDING, standingsOf } from './standing.ts';
 
 /** A list of members as it holds while some of them are dead. */
 export interface OverlaidList {
@@ -45,9 +46,13 @@ export class Overlay {
   }
 
   /** Undefined when every member serves: the table holds as it is. */
-  static of(table: PlacementTable, verdicts: Verdicts): Overlay | undefined {
+  static of(table: PlacementTable, verdicts: MemberVerdicts): Overlay | undefined {
     const standings = standingsOf(table, verdicts);
     return standings && new Overlay(table, standings, verdicts.majority);
+  }
+
+  serves(member: number): boolean {
+    return this.#standings[member] === STANDING.serves;
   }
 
   isDead(member: number): boolean {

@@ -10,7 +10,7 @@ const NOBODY = -1;
  */
 export function placementOf(
   table: PlacementTable,
-  pubkey: string,
+  pubkey: string | Uint8Array,
   overlay?: Overlay,
 ): { writers: readonly number[]; readers: readonly number[] } {
   const { move, group: number, ...group } = table.locate(pubkey);

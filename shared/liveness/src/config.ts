@@ -21,6 +21,8 @@ export interface LivenessConfig {
   deadProbeMs: number;
   /** Dead for so long, a member's place in its groups is given to another. Restarts must not move data. */
   absentMs: number;
+  /** For so long after its own start a member claims no majority: others start too. */
+  settleMs: number;
   /** A step that comes so late means that this process stood still. Sooner than others can have declared it dead. */
   pauseMs: number;
   /** A member that was declared dead and came back takes its roles again after this, doubled each time it happens again. */
@@ -40,7 +42,8 @@ export const DEFAULT_LIVENESS: LivenessConfig = {
   suspicionMsMax: 3000,
   confirmations: 3,
   deadProbeMs: 2000,
-  absentMs: 60_000,
+  absentMs: 600_000,
+  settleMs: 15_000,
   pauseMs: 2000,
   holdMsMin: 2000,
   holdMsMax: 600_000,

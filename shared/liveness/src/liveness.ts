@@ -25,6 +25,10 @@ export type Output =
   | { type: 'probe'; to: string; seq: number; rumours: readonly Rumour[]; target?: string }
   | { type: 'ack' | 'nack'; to: string; seq: number; rumours: readonly Rumour[] }
   | { type: 'verdicts'; verdicts: Verdicts }
+  /** A verdict: since when nothing was heard of the member directly; undefined when nothing ever was. */
+  | { type: 'dead'; member: string; silentMs: number | undefined }
+  /** A suspicion of this member's own. */
+  | { type: 'suspect'; member: string }
   /** Others went on without this member, or may have: it has to fetch what it missed, and then say `caught up`. */
   | { type: 'catch up'; reason: 'declared dead' | 'stood still' };
 
@@ -58,6 +62,7 @@ export class Liveness {
   #nextDeadProbeMs: number;
   #deadTurn = 0;
   #lastStepMs: number;
+  readonly #settledAtMs: number;
   /** What the verdicts were made from, and until when they hold. */
   #said = { version: -1, serving: false, untilMs: 0, text: '' };
   #verdicts: Verdicts;
@@ -87,7 +92,8 @@ export class Liveness {
     // Members that start together do not probe together.
     this.#nextRoundMs = options.nowMs + this.#random() * this.#config.periodMs;
     this.#nextDeadProbeMs = options.nowMs + this.#config.deadProbeMs;
-    this.#verdicts = this.#members.verdicts(this.#self, this.#serving, options.nowMs);
+    this.#settledAtMs = options.nowMs + this.#config.settleMs;
+    this.#verdicts = this.#members.verdicts(this.#self, this.#serving, false, options.nowMs);
   }
 
   get verdicts(): Verdicts {
@@ -133,9 +139,14 @@ export class Liveness {
     const { version } = this.#members;
     const said = this.#said;
     if (version === said.version && this.#serving === said.serving && nowMs < said.untilMs) return;
-    const verdicts = this.#members.verdicts(this.#self, this.#serving, nowMs);
+    const settled = nowMs >= this.#settledAtMs;
+    const verdicts = this.#members.verdicts(this.#self, this.#serving, settled, nowMs);
     const text = JSON.stringify(verdicts);
-    this.#said = { version, serving: this.#serving, untilMs: this.#members.absenceMs(nowMs), text };
+    const untilMs = Math.min(
+      this.#members.absenceMs(nowMs),
+      settled ? Number.POSITIVE_INFINITY : this.#settledAtMs,
+    );
+    this.#said = { version, serving: this.#serving, untilMs, text };
     if (text === said.text) return;
     this.#verdicts = verdicts;
     outputs.push({ type: 'verdicts', verdicts });
@@ -221,7 +232,8 @@ export class Liveness {
     for (const rumour of rumours) {
       if (rumour.member === this.#self) this.#refute(nowMs, rumour, outputs);
       else if (this.#members.take(rumour, nowMs)) {
-        this.#news(nowMs, rumour.member, outputs);
+        if (this.#members.status(rumour.member) === 'dead') this.#died(nowMs, rumour.member, outputs);
+        else this.#news(nowMs, rumour.member, outputs);
         // Its own probe says whether it confirms: a verdict needs several that saw for themselves.
         if (this.#members.status(rumour.member) === 'suspect' && !rumour.by.includes(this.#self))
           this.#probeNow(nowMs, rumour.member, outputs);
@@ -256,9 +268,11 @@ export class Liveness {
     for (const { target, silentHelpers, alone } of this.#probes.failed(nowMs)) {
       if (this.#members.status(target) === 'dead') continue;
       this.#health.note(alone ? 1 : silentHelpers);
-      if (this.#members.suspect(target, this.#self, nowMs)) this.#news(nowMs, target, outputs);
+      if (!this.#members.suspect(target, this.#self, nowMs)) continue;
+      outputs.push({ type: 'suspect', member: target });
+      this.#news(nowMs, target, outputs);
     }
-    for (const member of this.#members.expire(nowMs)) this.#news(nowMs, member, outputs);
+    for (const member of this.#members.expire(nowMs)) this.#died(nowMs, member, outputs);
     if (!this.#serving && this.#caughtUp && nowMs >= this.#holdUntilMs) {
       this.#serving = true;
       this.#incarnation++;
@@ -292,6 +306,11 @@ export class Liveness {
     if (!this.#members.has(target) || this.#probes.isProbed(target)) return;
     const seq = this.#probes.start(target, nowMs, this.#health.multiplier);
     outputs.push({ type: 'probe', to: target, seq, rumours: this.#rumours(target) });
+  }
+
+  #died(nowMs: number, member: string, outputs: Output[]): void {
+    outputs.push({ type: 'dead', member, silentMs: this.#members.silentMs(member, nowMs) });
+    this.#news(nowMs, member, outputs);
   }
 
   /** News goes along with every message; bad news does not wait for one. */

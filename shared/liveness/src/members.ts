@@ -122,6 +122,12 @@ export class Members {
     return isDoubted ? { ...rumour, status: 'suspect' } : rumour;
   }
 
+  /** How long nothing was heard of a member directly; undefined when it never was. */
+  silentMs(member: string, nowMs: number): number | undefined {
+    const heardAtMs = this.#held.get(member)?.heardAtMs ?? NEVER;
+    return heardAtMs === NEVER ? undefined : nowMs - heardAtMs;
+  }
+
   /** Suspicions whose time is over become verdicts. @returns of whom */
   expire(nowMs: number): string[] {
     const over = this.#list.filter((member) => this.#verdictAtMs(member) <= nowMs);
@@ -162,8 +168,12 @@ export class Members {
     return next;
   }
 
-  /** @param self this member, @param serving whether it serves */
-  verdicts(self: string, serving: boolean, nowMs: number): Verdicts {
+  /**
+   * @param self this member
+   * @param serving whether it serves
+   * @param settled whether it has been here for long enough to claim a majority
+   */
+  verdicts(self: string, serving: boolean, settled: boolean, nowMs: number): Verdicts {
     const lists = {
       suspect: [] as string[],
       returning: serving ? [] : [self],
@@ -172,7 +182,7 @@ export class Members {
     };
     let living = 1;
     for (const { status } of this.#held.values()) if (status === 'alive' || status === 'returning') living++;
-    const majority = living * 2 > this.#list.length + 1;
+    const majority = settled && living * 2 > this.#list.length + 1;
     for (const member of this.#list) {
       const { status, sinceMs, serving: serves } = this.#held.get(member)!;
       if (status === 'dead')

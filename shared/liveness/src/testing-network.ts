@@ -118,7 +118,7 @@ export class TestingNetwork {
   }
 
   #carryOut(id: string, node: Node, output: Output): void {
-    if (output.type === 'verdicts') return;
+    if (output.type === 'verdicts' || output.type === 'dead' || output.type === 'suspect') return;
     if (output.type === 'catch up') {
       node.catchUps.push(output.reason);
       this.#catchUp(id);

@@ -1,7 +1,6 @@
 /** What is held of members now, by public key. Everyone not named is alive and serves. The lists do not overlap. */
-export interface Verdicts {
-  suspect: readonly string[];
-  /** Alive, and catching up before they serve. */
+export interface MemberVerdicts {
+  /** Alive, and catching up on what they missed: they take writes, and are read last. */
   returning: readonly string[];
   /** Dead for a short time: restarts are. */
   dead: readonly string[];
@@ -14,4 +13,13 @@ export interface Verdicts {
   majority: boolean;
 }
 
-export const NO_VERDICTS: Verdicts = { suspect: [], returning: [], dead: [], absent: [], majority: true };
+export interface Verdicts extends MemberVerdicts {
+  /** Probed in vain; they keep their roles until there is a verdict. */
+  suspect: readonly string[];
+}
+
+export const ALL_ALIVE: Verdicts = { suspect: [], returning: [], dead: [], absent: [], majority: true };
+
+export function isAllAlive({ returning, dead, absent }: MemberVerdicts): boolean {
+  return returning.length === 0 && dead.length === 0 && absent.length === 0;
+}

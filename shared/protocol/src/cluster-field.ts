@@ -1,3 +1,5 @@
+import type { MemberVerdicts } from '@covey/liveness';
+
 /**
  * The `covey` field of a member's NIP-11 document. Clients that do not know it ignore it, as NIP-11 asks; one that does
  * may send `["COVEY",{"version":1}]` on that connection to announce that it understands redirects (announcement.ts).
@@ -13,6 +15,11 @@ export interface ClusterField {
   member: string;
   /** Where the table and plans can be had over HTTP. */
   api?: string;
+  /**
+   * Members that do not serve now, as this member holds; absent when all do. With the table it says who acts for whom
+   * (`@covey/enforcement`, Overlay): every member and client computes alike.
+   */
+  verdicts?: MemberVerdicts;
 }
 
 /** First word of the human-readable part of `OK false` and `CLOSED` answers that name other relays. */

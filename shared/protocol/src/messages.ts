@@ -23,6 +23,10 @@ export type Load = Static<typeof Load>;
 /** Groups named in a heartbeat: about 20 KB. */
 export const FILLING_MAX = 2048;
 
+/** Members named in one list of verdicts. */
+const NAMED_MAX = 1000;
+const Named = Type.Array(Hex64, { maxItems: NAMED_MAX });
+
 /** `covey.<cluster>.member.<id>.heartbeat`, every heartbeat interval. */
 export const Heartbeat = Type.Object({
   member: Hex64,
@@ -37,6 +41,16 @@ export const Heartbeat = Type.Object({
   filling: Type.Optional(Type.Array(Count, { maxItems: FILLING_MAX })),
   /** There are more than `filling` names. */
   fillingMore: Type.Optional(Type.Boolean()),
+  /** Who of the members does not serve, as this one holds; absent when it knows of nobody. */
+  verdicts: Type.Optional(
+    Type.Object({
+      suspect: Named,
+      returning: Named,
+      dead: Named,
+      absent: Named,
+      majority: Type.Boolean(),
+    }),
+  ),
 });
 export type Heartbeat = Static<typeof Heartbeat>;
 

@@ -1,9 +1,11 @@
+import type { MemberVerdicts } from '@covey/liveness';
+
 /**
  * Frames in which a member tells an announced client where accounts live. Relays stand in the order in which to try them.
  * Whoever takes such URLs opens only those that the manifest names.
  */
 
-/** Keys of one filter that live at the same relays. */
+/** Keys of one filter that live at the same relays. `relays` is empty while no relay that holds them can be reached. */
 export interface ElsewhereKeys {
   /** Which filter of the REQ, from 0. */
   filter: number;
@@ -30,13 +32,15 @@ export interface PlacedAccounts {
 }
 
 /**
- * `["MOVED", {"epoch": n, "manifest": id, "accounts": [...]}]`: under a new table, where those accounts live now that this
- * connection reads or writes and whose relays are others than before.
+ * `["MOVED", {"epoch": n, "manifest": id, "accounts": [...]}]`: under a new table, or when a member died or came back, where
+ * those accounts live now that this connection reads or writes and whose relays are others than before.
  * `["LEAVING", {"epoch": n, "accounts": [...]}]`: this member stops; where to go on with what is read and written here.
  */
 export interface Moved {
   epoch: number;
   manifest?: string;
+  /** Who of the members does not serve now; absent when all do. */
+  verdicts?: MemberVerdicts;
   accounts: PlacedAccounts[];
 }
 

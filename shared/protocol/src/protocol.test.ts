@@ -14,7 +14,9 @@ import {
   parseAnnouncement,
   parseEventsFrame,
   parsePlacementFrame,
+  parseProbeFrame,
   parseRedirect,
+  probeFrame,
   readAck,
   readDeflatedEventsFrame,
   readHeartbeat,
@@ -27,6 +29,14 @@ import {
 const vectors = JSON.parse(
   readFileSync(new URL('../../../test/vectors/protocol.json', import.meta.url), 'utf8'),
 );
+test('probes between members, as the vectors say', () => {
+  for (const { frame, type } of vectors.probeFrames) {
+    const parsed = parseProbeFrame(frame);
+    assert.equal(parsed?.type ?? null, type, JSON.stringify(frame));
+    if (parsed) assert.deepEqual(JSON.parse(probeFrame(parsed)), frame);
+  }
+});
+
 const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 const member = 'ab'.repeat(32);
 
@@ -125,6 +135,9 @@ describe('NATS', () => {
     };
     const beat = { member, startedAtMs: 1, sequence: 1, epoch: 0, software: 'covey', load };
     assert.deepEqual(readHeartbeat(bytes(beat)), beat);
+    const verdicts = { suspect: [], returning: [], dead: [member], absent: [], majority: true };
+    assert.deepEqual(readHeartbeat(bytes({ ...beat, verdicts })).verdicts, verdicts);
+    assert.throws(() => readHeartbeat(bytes({ ...beat, verdicts: { dead: ['x'] } })), InvalidMessageError);
     for (const bad of [
       { ...beat, member: 'x' },
       { ...beat, sequence: -1 },

@@ -107,7 +107,7 @@ function planJson(
   const { members } = view.table;
   const where = origins?.of(
     keys,
-    (i) => members[view.holders(keys.subarray(i * KEY_BYTES, (i + 1) * KEY_BYTES))[0]!]!.id,
+    (i) => members[view.holders(keys.subarray(i * KEY_BYTES, (i + 1) * KEY_BYTES))[0] ?? -1]?.id ?? '',
   );
   return JSON.stringify({
     epoch: view.epoch,

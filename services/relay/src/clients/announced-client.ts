@@ -26,6 +26,9 @@ import {
 /** Writers that a connection is told of when they move; the earliest are forgotten first. */
 const WRITERS_MAX = 64;
 
+/** Never an empty feed where nothing can be had. */
+const UNAVAILABLE = 'error: no relay that holds these accounts can be reached now; ask again later';
+
 interface OpenSubscription {
   readonly id: string;
   readonly filters: readonly Filter[];
@@ -99,7 +102,8 @@ export class AnnouncedClient {
     if (digest === undefined || all) this.#named.delete(id);
     else this.#named.set(id, digest);
     if (!all) return digest === undefined ? 'none' : 'some';
-    this.#outbound.send(closed(id, redirectMessage(urlsOf(accounts))));
+    const urls = urlsOf(accounts);
+    this.#outbound.send(closed(id, urls.length > 0 ? redirectMessage(urls) : UNAVAILABLE));
     return 'all';
   }
 
@@ -107,18 +111,19 @@ export class AnnouncedClient {
     this.#named.delete(subscription);
   }
 
-  /** Tells which of the accounts that it reads or writes here have other relays under the new table. */
+  /** Tells which of the accounts that it reads or writes here have other relays under the new table or verdicts. */
   tellMoved(
     subscriptions: Iterable<OpenSubscription>,
     keys: Iterable<string>,
     enforcer: Enforcer,
-    { epoch, manifest }: ClusterField,
+    { epoch, manifest, verdicts }: ClusterField,
   ): void {
     const before = this.#enforcer;
     this.#enforcer = enforcer;
     if (before === enforcer) return;
     const moved = movedAccounts(before, enforcer, this.#accounts(subscriptions, keys));
-    for (const accounts of inFrames(moved)) this.#outbound.send(movedFrame({ epoch, manifest, accounts }));
+    const now = { epoch, manifest, ...(verdicts ? { verdicts } : {}) };
+    for (const accounts of inFrames(moved)) this.#outbound.send(movedFrame({ ...now, accounts }));
   }
 
   /** Tells where to go on with what it reads and writes here. */

@@ -1,4 +1,4 @@
-import { type Enforcer, filterKeys, placementOf } from '@covey/enforcement';
+import { type Enforcer, filterKeys } from '@covey/enforcement';
 import type { Filter } from '@covey/nostr';
 import { type ElsewhereKeys, PLACED_KEYS_MAX, type PlacedAccounts } from '@covey/protocol';
 
@@ -22,7 +22,10 @@ export function elsewhereOf(
         filter: number,
         by: ask.by === 'authors' ? 'authors' : `#${ask.by}`,
         keys: ask.keys.map((key) => at.get(key)!),
-        relays: ask.candidates.map((member) => members[member]!.url),
+        // None while no copy lives: that is said, and the dead are not named.
+        relays: ask.candidates
+          .filter((member) => !enforcer.isDead(member))
+          .map((member) => members[member]!.url),
       });
     }
   });
@@ -80,9 +83,11 @@ interface PlacedUrls {
   key: string;
 }
 
-function urlsUnder({ table }: Enforcer, pubkey: string, without?: string): PlacedUrls | undefined {
-  if (!table) return undefined;
-  const { writers, readers } = placementOf(table, pubkey);
+function urlsUnder(enforcer: Enforcer, pubkey: string, without?: string): PlacedUrls | undefined {
+  const placement = enforcer.placementOf(pubkey);
+  const { table } = enforcer;
+  if (!table || !placement) return undefined;
+  const { writers, readers } = placement;
   const urls = (list: readonly number[]) =>
     list
       .filter((member) => table.members[member]!.id !== without)

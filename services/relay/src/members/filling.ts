@@ -10,6 +10,8 @@ interface Fill {
   from: readonly string[] | undefined;
   /** Not all writers write to this member yet: what is taken now may miss what they write meanwhile. */
   early: boolean;
+  /** This member was away, and may have missed something; else the group is new here. */
+  missed: boolean;
 }
 
 /** What is being filled when a comparison with another member begins: what it may count for. */
@@ -22,10 +24,14 @@ const ROUND_TRIP_EPOCHS = 9;
  * Which groups this member's copy may be incomplete of: all that it shares with others after a start, for it was away, and
  * what a new table gives it. Groups change from table to table; what counts is where their accounts were. A group is full
  * again when everything was taken from one holder that is full itself, or from every other holder that can be reached; a
- * group that moves here, from every member of its old list that can be reached, once all writers write here too (`copy`).
+ * group that moves here, from every member of its old list that can be reached, once all writers write here too (`copy`); one
+ * that this member was appointed for in place of a dead one, from a holder of the table among others, as those appointed with
+ * it began with nothing too.
  */
 export class Filling {
   readonly #groups = new Map<number, Fill>();
+  /** Called when what this member missed while it was away is here. */
+  onCaughtUp: () => void = () => {};
   /** Members (ids) that hold anything that is held here. */
   peers: ReadonlySet<string> = new Set();
   #enforcer: Enforcer | undefined;
@@ -50,30 +56,65 @@ export class Filling {
     return { groups: groups.slice(0, FILLING_MAX), more: groups.length > FILLING_MAX };
   }
 
-  /** Under a new table: what is new here has to be filled, what went is forgotten. */
-  update(enforcer: Enforcer): void {
+  /** Groups held here of which something may have been missed while this member was away. */
+  get missed(): number {
+    let count = 0;
+    for (const { missed } of this.#groups.values()) if (missed) count++;
+    return count;
+  }
+
+  /** This member was away, or may have been: everything that it shares with others has to be compared again. */
+  restart(): void {
+    const enforcer = this.#enforcer;
+    this.#enforcer = undefined;
+    this.#groups.clear();
+    if (enforcer) this.update(enforcer);
+  }
+
+  /**
+   * Under a new table or verdict: what is new here has to be filled, what went is forgotten.
+   * @returns whether, under the same table, some group is held here no longer
+   */
+  update(enforcer: Enforcer): boolean {
     const before = this.#enforcer;
     const table = enforcer.table;
+    const sameTable = before !== undefined && before.table === table;
     this.#moves = new Map(table?.moves().map((move) => [move.group, move]));
-    const missing = table && before?.table && this.#missing(before.table, table, before, enforcer.self);
+    const heldBefore = new Set(sameTable ? [...before.held()].map(({ group }) => group) : []);
+    const missing = sameTable
+      ? this.#newlyHeld(enforcer, heldBefore)
+      : table && before?.table && this.#missing(before.table, table, before, enforcer.self);
     this.#enforcer = enforcer;
     this.#table = table;
     const fills = new Map<number, Fill>();
     const peers = new Set<number>();
     for (const { group, others } of enforcer.held()) {
+      heldBefore.delete(group);
       for (const other of others) peers.add(other);
       if (others.length === 0) continue;
       const known = missing?.get(group);
       if (missing && !known) continue;
-      fills.set(group, this.#fill(group, known === 'fresh' ? undefined : known));
+      fills.set(group, this.#fill(group, known === 'fresh' ? undefined : known, before === undefined));
     }
     this.#groups.clear();
     for (const [group, fill] of fills) this.#groups.set(group, fill);
     this.peers = new Set([...peers].map((index) => table!.members[index]!.id));
+    if (this.missed === 0) this.onCaughtUp();
+    return heldBefore.size > 0;
   }
 
-  /** @param known how far it is already, when the same group was being filled before */
-  #fill(group: number, known: Fill | undefined): Fill {
+  /** Under the same table: what a death gave this member, and what was being filled. */
+  #newlyHeld(enforcer: Enforcer, before: ReadonlySet<number>): Map<number, Fill | 'fresh'> {
+    const missing = new Map<number, Fill | 'fresh'>(this.#groups);
+    for (const { group } of enforcer.held()) if (!before.has(group)) missing.set(group, 'fresh');
+    return missing;
+  }
+
+  /**
+   * @param known how far it is already, when the same group was being filled before
+   * @param missed this member was away
+   */
+  #fill(group: number, known: Fill | undefined, missed: boolean): Fill {
     const move = this.#moves.get(group);
     const ids = (list: readonly number[]) => list.map((index) => this.#table!.members[index]!.id);
     const { self } = this.#enforcer!;
@@ -83,7 +124,7 @@ export class Filling {
         : undefined;
     const early = from !== undefined && move!.phase === 'write-both-read-old';
     const goesOn = known && known.early === early && known.from?.join() === from?.join();
-    return goesOn ? known : { sources: new Set(), from, early };
+    return goesOn ? known : { sources: new Set(), from, early, missed: missed || known?.missed === true };
   }
 
   /**
@@ -166,6 +207,7 @@ export class Filling {
    * @param session what was being filled when that began
    */
   taken(member: string, full: boolean, reachable: (member: string) => boolean, session: FillSession): void {
+    const missed = this.missed;
     for (const [group, fill] of this.#groups) {
       if (session.get(group) !== fill) continue;
       const holders = this.#holders(group, fill);
@@ -173,16 +215,30 @@ export class Filling {
       fill.sources.add(member);
       if (full && !fill.from) this.#groups.delete(group);
     }
-    this.recheck(reachable);
+    this.#recheck(reachable);
+    if (missed > 0 && this.missed === 0) this.onCaughtUp();
   }
 
   /** Who can't be reached is not waited for where something was taken from others. */
   recheck(reachable: (member: string) => boolean): void {
+    const missed = this.missed;
+    this.#recheck(reachable);
+    if (missed > 0 && this.missed === 0) this.onCaughtUp();
+  }
+
+  #recheck(reachable: (member: string) => boolean): void {
     for (const [group, fill] of this.#groups) {
       const { sources } = fill;
       const isDone = (holder: string) => sources.has(holder) || !reachable(holder);
-      if (sources.size > 0 && this.#holders(group, fill).every(isDone)) this.#groups.delete(group);
+      if (sources.size > 0 && this.#isFromTable(group, sources) && this.#holders(group, fill).every(isDone))
+        this.#groups.delete(group);
     }
+  }
+
+  /** Not from those alone that were appointed together with this member. */
+  #isFromTable(group: number, sources: ReadonlySet<string>): boolean {
+    const { originals, appointed } = this.#enforcer!.copiesOf(group);
+    return !appointed || originals.some((index) => sources.has(this.#table!.members[index]!.id));
   }
 }
 

@@ -131,8 +131,9 @@ export class HandOver {
   #destinations(event: Pick<NostrEvent, 'kind' | 'pubkey' | 'tags'>, enforcer: Enforcer): string[] {
     if (enforcer.holds(event)) return [];
     const members = enforcer.table?.members ?? [];
+    // The table's holders alone: who is appointed for a while fills itself, and deaths must not begin it all anew.
     // Sorted: the same members in another order are the same destinations.
-    return enforcer
+    return enforcer.byTable
       .othersOf(event)
       .map((index) => members[index]!.id)
       .sort();

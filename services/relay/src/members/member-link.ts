@@ -21,6 +21,10 @@ export interface LinkOptions {
   connectMs: number;
   /** Largest message taken from another member. */
   frameBytesMax: number;
+  /** Called with every answer to a probe. */
+  onProbeAnswer: (member: string, frame: readonly unknown[]) => void;
+  /** Called when a connection that could be used has broken. */
+  onLost: (member: string) => void;
 }
 
 const BACKOFF_MS_MIN = 200;
@@ -177,14 +181,24 @@ export class MemberLink {
     this.#publishes.lost(error);
     this.#readings.lost(error);
     this.#reconciliations.lost(error);
+    if (!this.#closed) this.#options.onLost(this.id);
   }
 
   #onFrame(frame: readonly unknown[], bytes: number): void {
     const [type, id] = frame;
+    if (type === 'COVEY-PROBE-ACK' || type === 'COVEY-PROBE-NACK') {
+      this.#options.onProbeAnswer(this.id, frame);
+      return;
+    }
     if (typeof id !== 'string') return;
     if (type === 'OK') this.#publishes.onOk(id, frame[2], frame[3]);
     else if (type === 'COVEY-NEG' || type === 'COVEY-NEG-ERR') this.#reconciliations.onFrame(id, frame);
     else this.#readings.onFrame(type, id, frame[2], bytes);
+  }
+
+  /** Sends a message whose answer is no matter of this link. @throws MemberUnreachableError */
+  async send(frame: string): Promise<void> {
+    (await this.ready()).send(frame);
   }
 
   /** Sends an event that has passed through `hops` members. @throws MemberUnreachableError */

@@ -15,8 +15,18 @@ export class MemberLinks {
   /** Called when a connection that a member had opened here has ended. */
   onLeft: (member: string) => void = () => {};
 
-  constructor(options: LinkOptions) {
-    this.#options = options;
+  /** Called with an answer of a member to a probe. */
+  onProbeAnswer: (member: string, frame: readonly unknown[]) => void = () => {};
+
+  /** Called when the connection from here to a member has broken. */
+  onLost: (member: string) => void = () => {};
+
+  constructor(options: Omit<LinkOptions, 'onProbeAnswer' | 'onLost'>) {
+    this.#options = {
+      ...options,
+      onProbeAnswer: (member, frame) => this.onProbeAnswer(member, frame),
+      onLost: (member) => this.onLost(member),
+    };
   }
 
   /** Takes over the members of a new table; links to members that stay are kept as they are. */

@@ -36,6 +36,8 @@ export interface RemoteReading {
   complete: boolean | undefined;
   /** Keys (accounts) that no member could be reached for in time. */
   unreachedKeys: number;
+  /** Keys whose copies that can be reached are all being filled: they may lack something. */
+  fillingKeys: number;
 }
 
 /**
@@ -51,6 +53,7 @@ export class RemoteFeed {
   #reading: NostrEvent[] | undefined = [];
   #complete: boolean | undefined = true;
   #closed = false;
+  #fillingKeys = 0;
 
   constructor(parts: readonly Part[], options: RemoteFeedOptions) {
     this.#parts = [...parts];
@@ -81,7 +84,8 @@ export class RemoteFeed {
     const events = this.#reading ?? [];
     this.#reading = undefined;
     const unreachedKeys = [...pending].reduce((sum, part) => sum + keysOf(part.filter), 0);
-    return { events, complete: pending.size > 0 ? false : this.#complete, unreachedKeys };
+    const complete = pending.size > 0 ? false : this.#complete;
+    return { events, complete, unreachedKeys, fillingKeys: this.#fillingKeys };
   }
 
   close(): void {
@@ -138,6 +142,7 @@ export class RemoteFeed {
             const left = parts.filter((part) => !next.some(([, list]) => list.includes(part)));
             if (left.length === 0) return;
             this.#complete = false;
+            this.#fillingKeys += left.reduce((sum, part) => sum + keysOf(part.filter), 0);
             onDone(left);
             return;
           }

@@ -3,6 +3,7 @@ import { answerReconciliation, NegentropyError, NegentropyItems } from '@covey/n
 import type { SharedItems } from '../store/shared-items.ts';
 import type { Filling } from './filling.ts';
 import { REPAIR_FRAME_BYTES_MAX, REPAIR_ITEMS_MAX, type RepairScope, readScope } from './repair-scope.ts';
+import { readView } from './repair-view.ts';
 
 /** Reconciliations that one member may have open here. */
 const OPEN_MAX = 2;
@@ -51,7 +52,9 @@ export class RepairServer {
           return refuse(`rate-limited: ${OPEN_MAX} repairs are open on this connection`);
         const scope = readScope(frame[2]);
         if (!scope) return refuse('invalid: the scope is {"kinds"?,"since","until"}');
-        const items = await this.#items(scope, member);
+        const view = readView(frame[2]);
+        if (!view) return refuse('invalid: verdicts are {"returning","dead","absent","majority"}');
+        const items = await this.#items(scope, member, this.#options.enforcer().under(view));
         if (!items) return refuse(`blocked: over ${REPAIR_ITEMS_MAX} events; ask for less time`);
         if (this.#closed) return undefined;
         this.#open.set(id, items);
@@ -66,9 +69,8 @@ export class RepairServer {
     }
   }
 
-  async #items(scope: RepairScope, member: string): Promise<NegentropyItems | undefined> {
-    const { items: shared, enforcer } = this.#options;
-    const current = enforcer();
+  async #items(scope: RepairScope, member: string, current: Enforcer): Promise<NegentropyItems | undefined> {
+    const shared = this.#options.items;
     const index = current.table?.memberIndex(member) ?? -1;
     const items = await shared.read(scope, (event) => current.shares(event, index), REPAIR_ITEMS_MAX);
     return items && new NegentropyItems(items);

@@ -17,6 +17,7 @@ import type { Filling, FillSession } from './filling.ts';
 import type { MemberLink } from './member-link.ts';
 import type { MemberLinks } from './member-links.ts';
 import { halves, REPAIR_FRAME_BYTES_MAX, REPAIR_ITEMS_MAX, type RepairScope } from './repair-scope.ts';
+import { viewOf } from './repair-view.ts';
 
 const FETCH_IDS = 200;
 const ANSWER_MS = 30_000;
@@ -216,7 +217,11 @@ export class Repair {
     return nowMs - sinceMs > BEHIND_MS_MAX;
   }
 
-  readonly #reachable = (member: string): boolean => this.#options.links.get(member)?.healthy === true;
+  readonly #reachable = (member: string): boolean => {
+    const { links, enforcer } = this.#options;
+    const index = enforcer().table?.memberIndex(member);
+    return links.get(member)?.healthy === true && index !== undefined && !enforcer().isDead(index);
+  };
 
   /**
    * What the other member has of a scope and this one lacks; undefined when it is too much for one comparison.
@@ -235,7 +240,7 @@ export class Repair {
     const items = new NegentropyItems(own);
     const need = new Set<string>();
     let filling = false;
-    const session = await link.reconcile(scope);
+    const session = await link.reconcile({ ...scope, ...viewOf(current) });
     try {
       let message: string | undefined = startReconciliation(items);
       for (let round = 0; message !== undefined; round++) {
