@@ -23,7 +23,10 @@ export interface LivenessConfig {
   absentMs: number;
   /** For so long after its own start a member claims no majority: others start too. */
   settleMs: number;
-  /** A step that comes so late means that this process stood still. Sooner than others can have declared it dead. */
+  /**
+   * A step that comes so late means that this process stood still for so long that others went on without it. What is
+   * shorter happens on busy machines; if it was declared dead meanwhile, the first message says so.
+   */
   pauseMs: number;
   /** A member that was declared dead and came back takes its roles again after this, doubled each time it happens again. */
   holdMsMin: number;
@@ -44,7 +47,7 @@ export const DEFAULT_LIVENESS: LivenessConfig = {
   deadProbeMs: 2000,
   absentMs: 600_000,
   settleMs: 15_000,
-  pauseMs: 2000,
+  pauseMs: 5000,
   holdMsMin: 2000,
   holdMsMax: 600_000,
 };

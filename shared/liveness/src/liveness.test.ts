@@ -120,6 +120,7 @@ describe('a member that stood still', () => {
     const victim = net.ids[0]!;
     net.pause(victim);
     assert.ok(net.run(10_000, () => knowDead(net, victim).length === 4));
+    net.run(5000);
     net.resume(victim);
     assert.ok(net.node(victim).catchUps.length > 0);
     assert.ok(net.node(victim).liveness.verdicts.returning.includes(victim));
