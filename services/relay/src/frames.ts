@@ -10,6 +10,7 @@ export type ClientFrame =
   | { type: 'NEG-CLOSE'; subscription: string }
   | { type: 'CLOSE'; subscription: string }
   | { type: 'AUTH'; event: unknown }
+  | { type: 'MEMBER' }
   | { type: 'COVEY'; frame: readonly unknown[] }
   | { type: 'REPAIR'; frame: readonly unknown[] }
   | { type: 'PROBE'; frame: readonly unknown[] };
@@ -52,6 +53,8 @@ export function parseFrame(text: string, limits: Limits): ClientFrame {
       return { type: 'AUTH', event: frame[1] };
     case 'COVEY':
       return { type: 'COVEY', frame };
+    case 'COVEY-MEMBER':
+      return { type: 'MEMBER' };
     case 'COVEY-NEG':
     case 'COVEY-NEG-CLOSE':
       return { type: 'REPAIR', frame };

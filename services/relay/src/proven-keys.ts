@@ -29,7 +29,10 @@ export class ProvenKeys {
     return undefined;
   }
 
-  /** Says what is to be signed. */
+  /**
+   * Says what is to be signed: when it would help, and not at once, as some clients wait for a signature before they take an
+   * EOSE, or ask their user for one.
+   */
   challenge(): void {
     this.#outbound.send(JSON.stringify(['AUTH', this.#challenge]));
   }
@@ -53,7 +56,12 @@ export class ProvenKeys {
   /** Why filters ask for what this connection may not read; undefined when it may. A challenge goes out when it would help. */
   refusal(filters: Parameters<ReaderRights['refusal']>[0]): string | undefined {
     const reason = this.member ? undefined : this.#rights.refusal(filters);
-    if (reason?.startsWith('auth-required:')) this.challenge();
+    if (reason?.startsWith('auth-required:') || this.#withholds(filters)) this.challenge();
     return reason;
+  }
+
+  /** Some of what is asked for by kind would be served to another reader. */
+  #withholds(filters: Parameters<ReaderRights['refusal']>[0]): boolean {
+    return this.#keys.size === 0 && this.#rights.concerns(filters);
   }
 }

@@ -24,6 +24,11 @@ export class ReaderRights {
     );
   };
 
+  /** Whether filters ask for private kinds, beside others or alone. */
+  concerns(filters: readonly Filter[]): boolean {
+    return filters.some(({ kinds }) => kinds?.some((kind) => this.#kinds.has(kind)));
+  }
+
   /**
    * Why a question can't be answered, as the text of CLOSED, or undefined when it can: a filter that asks for private kinds
    * alone needs AUTH, and gets only what is one's own. Others are answered without what is private to somebody else.

@@ -55,7 +55,6 @@ export class Session {
       if (!isBinary && this.#proven.member !== undefined && isProbe(message)) this.#onMessage(message, false);
       else this.#line.add(() => this.#onMessage(message, isBinary), weightOf(message), message.length);
     });
-    this.#proven.challenge();
   }
 
   get subscriptions(): number {
@@ -104,6 +103,10 @@ export class Session {
         break;
       case 'COVEY':
         this.#announce(frame.frame);
+        break;
+      case 'MEMBER':
+        this.#outbound.send(JSON.stringify(['COVEY-MEMBER', this.#context.clusterField().member]));
+        this.#proven.challenge();
         break;
       case 'REPAIR':
         void this.#answerRepair(frame.frame);
@@ -231,6 +234,7 @@ export class Session {
     const { options } = announcement;
     this.#subscriptions.announced = new AnnouncedClient(options, this.#outbound, batches, enforcer(), clock);
     this.#outbound.send(JSON.stringify(['COVEY', { ...clusterField(), options }]));
+    this.#proven.challenge(); // who proves who it is, is told of its own account's moves
   }
 
   /** Another member asks whether this one, or a third, is alive. */

@@ -3,6 +3,7 @@ import type WebSocket from 'ws';
 import { MemberUnreachableError } from './member-unreachable.ts';
 
 const ANSWER_MS = 10_000;
+const ALREADY_THERE = /^(duplicate|replaced):/;
 
 export interface PublishAnswer {
   accepted: boolean;
@@ -26,8 +27,11 @@ export class LinkPublishes {
     this.#onSilence = onSilence;
   }
 
-  /** Sends an event that has passed through `hops` members. @throws MemberUnreachableError */
-  publish(socket: WebSocket, event: NostrEvent, hops: number): Promise<PublishAnswer> {
+  /**
+   * Sends an event that has passed through `hops` members; without them as any client does.
+   * @throws MemberUnreachableError
+   */
+  publish(socket: WebSocket, event: NostrEvent, hops: number | undefined): Promise<PublishAnswer> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#onSilence(ANSWER_MS);
@@ -47,7 +51,8 @@ export class LinkPublishes {
       const others = this.#waiting.get(event.id);
       if (others) others.push(waiting);
       else this.#waiting.set(event.id, [waiting]);
-      socket.send(`["EVENT",${JSON.stringify(event)},{"hops":${hops}}]`);
+      const passed = hops === undefined ? '' : `,{"hops":${hops}}`;
+      socket.send(`["EVENT",${JSON.stringify(event)}${passed}]`);
     });
   }
 
@@ -55,8 +60,10 @@ export class LinkPublishes {
   onOk(id: string, accepted: unknown, message: unknown): void {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
-    for (const { settle } of waiting ?? [])
-      settle({ accepted: accepted === true, message: String(message ?? '') });
+    const text = String(message ?? '');
+    // Some relays answer false to what they have, or have a newer version of: no further copy is needed there.
+    const isThere = ALREADY_THERE.test(text);
+    for (const { settle } of waiting ?? []) settle({ accepted: accepted === true || isThere, message: text });
   }
 
   lost(error: Error): void {

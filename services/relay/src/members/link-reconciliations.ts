@@ -32,7 +32,8 @@ export class LinkReconciliations {
     this.#url = url;
   }
 
-  open(socket: WebSocket, scope: object): Reconciliation {
+  /** @param plain by NIP-77 itself, as the other side knows no other: the scope is a filter over all that it has */
+  open(socket: WebSocket, scope: object, plain: boolean): Reconciliation {
     const id = `n${this.#nextId++}`;
     let opened = false;
     return {
@@ -55,29 +56,30 @@ export class LinkReconciliations {
             settle: ([type, , answer, more]) => {
               done();
               const reason = String(answer);
-              if (type === 'COVEY-NEG-ERR' && !reason.startsWith('blocked:'))
+              const refused = type === 'COVEY-NEG-ERR' || type === 'NEG-ERR';
+              if (refused && !reason.startsWith('blocked:'))
                 return reject(new MemberUnreachableError(`${this.#url}: ${reason.slice(0, 200)}`));
               const { filling, epoch } = (more ?? {}) as { filling?: unknown; epoch?: unknown };
               resolve({
                 message: reason,
                 filling: filling === true,
                 epoch: typeof epoch === 'number' ? epoch : 0,
-                tooMany: type === 'COVEY-NEG-ERR',
+                tooMany: refused,
               });
             },
           });
-          socket.send(
-            JSON.stringify(opened ? ['COVEY-NEG', id, message] : ['COVEY-NEG', id, scope, message]),
-          );
+          const [open, next] = plain ? ['NEG-OPEN', 'NEG-MSG'] : ['COVEY-NEG', 'COVEY-NEG'];
+          socket.send(JSON.stringify(opened ? [next, id, message] : [open, id, scope, message]));
           opened = true;
         }),
       close: () => {
-        if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(['COVEY-NEG-CLOSE', id]));
+        if (socket.readyState === WebSocket.OPEN)
+          socket.send(JSON.stringify([plain ? 'NEG-CLOSE' : 'COVEY-NEG-CLOSE', id]));
       },
     };
   }
 
-  /** COVEY-NEG and COVEY-NEG-ERR. */
+  /** COVEY-NEG and COVEY-NEG-ERR, NEG-MSG and NEG-ERR. */
   onFrame(id: string, frame: readonly unknown[]): void {
     this.#waiting.get(id)?.settle(frame);
   }

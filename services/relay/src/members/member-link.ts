@@ -1,11 +1,11 @@
-import { type Filter, isPrivateRelayUrl, type NostrEvent } from '@covey/nostr';
+import type { Filter, NostrEvent } from '@covey/nostr';
 import WebSocket from 'ws';
-import { signAuth } from '../auth.ts';
 import { LinkPublishes, type PublishAnswer } from './link-publishes.ts';
 import { type FetchAnswer, LinkReadings, type LiveListener } from './link-readings.ts';
 import { LinkReconciliations, type Reconciliation } from './link-reconciliations.ts';
+import { openMemberSocket } from './member-handshake.ts';
 import { MemberUnreachableError } from './member-unreachable.ts';
-import { publicLookup } from './public-lookup.ts';
+import type { PlainRelay } from './plain-relay.ts';
 
 export interface LinkOptions {
   /** This member: who it proves to be. */
@@ -30,6 +30,8 @@ export interface LinkOptions {
 const BACKOFF_MS_MIN = 200;
 const BACKOFF_MS_MAX = 15_000;
 const PING_MS = 10_000;
+const NEGENTROPY_FRAME = /^(COVEY-NEG|COVEY-NEG-ERR|NEG-MSG|NEG-ERR)$/;
+
 /**
  * The connection to one other member: opened when it is needed, authenticated by NIP-42, reopened with backoff. Whoever
  * uses it decides what to do when it can't be reached.
@@ -39,6 +41,8 @@ export class MemberLink {
   readonly url: string;
   readonly #options: LinkOptions;
   #socket: WebSocket | undefined;
+  /** Set while it is connected to a relay that is no reference member. */
+  #plain: PlainRelay | undefined;
   #opening: Promise<WebSocket> | undefined;
   #failures = 0;
   #retryAtMs = 0;
@@ -56,6 +60,11 @@ export class MemberLink {
     this.#publishes = new LinkPublishes(url, doubt);
     this.#readings = new LinkReadings(url, doubt);
     this.#reconciliations = new LinkReconciliations(url);
+  }
+
+  /** It is connected, and no reference member: a relay with a gateway beside it. */
+  get isPlain(): boolean {
+    return this.#plain !== undefined;
   }
 
   get connected(): boolean {
@@ -90,73 +99,43 @@ export class MemberLink {
     if (this.#closed) throw new MemberUnreachableError(`the link to ${this.url} is closed`);
     if (this.#opening) return await this.#opening;
     if (this.retryInMs > 0) throw new MemberUnreachableError(`${this.url} could not be reached just now`);
+    const startedAtMs = this.#options.clock();
     this.#opening = this.#open();
     try {
       const socket = await this.#opening;
       this.#failures = 0;
       return socket;
     } catch (error) {
+      const { clock, random } = this.#options;
       const ceiling = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** this.#failures++);
-      this.#retryAtMs = this.#options.clock() + ceiling * (0.5 + this.#options.random() / 2);
+      // What took long to fail would hold up others as long again: not sooner than it took.
+      const waitMs = Math.max(ceiling * (0.5 + random() / 2), clock() - startedAtMs);
+      this.#retryAtMs = clock() + waitMs;
       throw error;
     } finally {
       this.#opening = undefined;
     }
   }
 
-  #open(): Promise<WebSocket> {
-    const { allowPrivate, connectMs, frameBytesMax, log } = this.#options;
-    if (!allowPrivate && isPrivateRelayUrl(this.url))
-      return Promise.reject(
-        new MemberUnreachableError(
-          `${this.url} is a private address; only the local profile connects to one`,
-        ),
-      );
-    return new Promise((resolve, reject) => {
-      const socket = new WebSocket(this.url, {
-        handshakeTimeout: connectMs,
-        maxPayload: frameBytesMax,
-        perMessageDeflate: false,
-        followRedirects: false,
-        ...(allowPrivate ? {} : { lookup: publicLookup }),
-      });
-      let authId: string | undefined;
-      const fail = (cause: unknown) => {
-        clearTimeout(timer);
-        socket.terminate();
-        const text = cause instanceof Error ? cause.message : String(cause);
-        reject(new MemberUnreachableError(`${this.url}: ${text}`, { cause }));
-      };
-      const timer = setTimeout(() => fail(`no answer within ${connectMs} ms`), connectMs);
-      socket.on('error', fail);
-      socket.on('close', (code) => {
-        fail(`closed with ${code}`);
-        this.#lost(socket);
-      });
-      socket.on('message', (data) => {
-        const frame = readFrame(data);
-        if (!frame) return;
-        if (socket === this.#socket) this.#onFrame(frame, (data as Buffer).length);
-        else if (frame[0] === 'AUTH' && typeof frame[1] === 'string' && !authId) {
-          const auth = signAuth(
-            this.#options.self,
-            frame[1],
-            this.url,
-            Math.floor(this.#options.clock() / 1000),
-          );
-          authId = auth.id;
-          socket.send(JSON.stringify(['AUTH', auth]));
-        } else if (frame[0] === 'OK' && frame[1] === authId) {
-          if (frame[2] !== true) return fail(`it refused our AUTH: ${String(frame[3]).slice(0, 200)}`);
-          clearTimeout(timer);
-          if (this.#closed) return fail('closed meanwhile');
-          this.#socket = socket;
-          this.#keepAlive(socket);
-          log.debug({ member: this.id, url: this.url }, 'connected to a member');
-          resolve(socket);
-        }
-      });
+  async #open(): Promise<WebSocket> {
+    const { log } = this.#options;
+    const { socket, plain } = await openMemberSocket({
+      ...this.#options,
+      id: this.id,
+      url: this.url,
+      onFrame: (frame, bytes) => this.#onFrame(frame, bytes),
     });
+    if (this.#closed) {
+      socket.terminate();
+      throw new MemberUnreachableError(`${this.url}: closed meanwhile`);
+    }
+    if (socket.readyState !== WebSocket.OPEN) throw new MemberUnreachableError(`${this.url}: closed at once`);
+    this.#socket = socket;
+    this.#plain = plain;
+    socket.on('close', () => this.#lost(socket));
+    this.#keepAlive(socket);
+    log.debug({ member: this.id, url: this.url, plain: plain !== undefined }, 'connected to a member');
+    return socket;
   }
 
   #keepAlive(socket: WebSocket): void {
@@ -176,6 +155,7 @@ export class MemberLink {
   #lost(socket: WebSocket): void {
     if (socket !== this.#socket) return;
     this.#socket = undefined;
+    this.#plain = undefined;
     this.#options.log.debug({ member: this.id, url: this.url }, 'lost the connection to a member');
     const error = new MemberUnreachableError(`the connection to ${this.url} broke`);
     this.#publishes.lost(error);
@@ -192,7 +172,7 @@ export class MemberLink {
     }
     if (typeof id !== 'string') return;
     if (type === 'OK') this.#publishes.onOk(id, frame[2], frame[3]);
-    else if (type === 'COVEY-NEG' || type === 'COVEY-NEG-ERR') this.#reconciliations.onFrame(id, frame);
+    else if (NEGENTROPY_FRAME.test(String(type))) this.#reconciliations.onFrame(id, frame);
     else this.#readings.onFrame(type, id, frame[2], bytes);
   }
 
@@ -203,22 +183,44 @@ export class MemberLink {
 
   /** Sends an event that has passed through `hops` members. @throws MemberUnreachableError */
   async publish(event: NostrEvent, hops: number): Promise<PublishAnswer> {
-    return await this.#publishes.publish(await this.ready(), event, hops);
+    const socket = await this.ready();
+    return await this.#publishes.publish(socket, event, this.#plain ? undefined : hops);
   }
 
   /** What the other member has stored for these filters. @throws MemberUnreachableError */
   async fetch(filters: readonly Filter[], timeoutMs: number): Promise<FetchAnswer> {
-    return await this.#readings.fetch(await this.ready(), filters, timeoutMs);
+    const socket = await this.ready();
+    const fetch = () => this.#readings.fetch(socket, filters, timeoutMs);
+    return await (this.#plain ? this.#plain.fetch(fetch) : fetch());
   }
 
   /** New events for these filters until `stop` is called or the link is lost. @throws MemberUnreachableError */
   async subscribe(filters: readonly Filter[], listener: LiveListener): Promise<() => void> {
-    return this.#readings.subscribe(await this.ready(), filters, listener);
+    const socket = await this.ready();
+    if (!this.#plain) return this.#readings.subscribe(socket, filters, listener);
+    const giveBack = this.#plain.takeLive();
+    if (!giveBack) throw new MemberUnreachableError(`${this.url} allows no further subscription`);
+    const onLost = () => {
+      giveBack();
+      listener.onLost();
+    };
+    const stop = this.#readings.subscribe(socket, filters, {
+      ...listener,
+      onEvent: listener.onEvent,
+      onLost,
+    });
+    return () => {
+      giveBack();
+      stop();
+    };
   }
 
   /** Compares what both have of a scope. @throws MemberUnreachableError */
   async reconcile(scope: object): Promise<Reconciliation> {
-    return this.#reconciliations.open(await this.ready(), scope);
+    const socket = await this.ready();
+    if (this.#plain && !this.#plain.compares)
+      throw new MemberUnreachableError(`${this.url} can't compare what it holds (no NIP-77)`);
+    return this.#reconciliations.open(socket, scope, this.#plain !== undefined);
   }
 
   close(): void {
@@ -229,14 +231,5 @@ export class MemberLink {
     // Who waits for an answer is told now; a peer that does not close in turn is not waited for.
     this.#lost(socket);
     setTimeout(() => socket.terminate(), 1000).unref();
-  }
-}
-
-function readFrame(data: WebSocket.RawData): unknown[] | undefined {
-  try {
-    const frame: unknown = JSON.parse(data.toString());
-    return Array.isArray(frame) ? frame : undefined;
-  } catch {
-    return undefined;
   }
 }

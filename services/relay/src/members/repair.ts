@@ -34,6 +34,8 @@ const LIVE_SECONDS = 600;
 /** Who has an older table than this member does not know what both share; it is not waited for longer than this. */
 const BEHIND_MS_MAX = 15_000;
 const END_OF_TIME = Number.MAX_SAFE_INTEGER;
+/** A plain relay is compared over all that it has, not over what both hold: so many times as seldom. */
+const PLAIN_EVERY = 6;
 
 export interface RepairOptions {
   store: EventStore;
@@ -79,7 +81,7 @@ class BehindError extends Error {
 /**
  * Fills and repairs what this member holds: compares it with other holders by negentropy and fetches what it lacks, what
  * deletes first. After a start and under a new table at once, then now and then. It only ever takes: what the other side
- * lacks, that one takes itself.
+ * lacks, that one takes itself. A plain relay can't, and is given what it lacks.
  */
 export class Repair {
   readonly #options: RepairOptions;
@@ -145,9 +147,11 @@ export class Repair {
     const { filling, clock, everyMs, frozen } = this.#options;
     const wanted = filling.wanted(frozen()).find((member) => !tried.has(member));
     if (wanted !== undefined) return wanted;
-    for (const member of filling.peers)
-      if (!tried.has(member) && clock() - (this.#comparedAtMs.get(member) ?? -everyMs) >= everyMs)
+    for (const member of filling.peers) {
+      const waitMs = this.#options.links.get(member)?.isPlain ? PLAIN_EVERY * everyMs : everyMs;
+      if (!tried.has(member) && clock() - (this.#comparedAtMs.get(member) ?? -waitMs) >= waitMs)
         return member;
+    }
     return undefined;
   }
 
@@ -172,8 +176,10 @@ export class Repair {
           else log.info({ member, since: scope.since }, 'too many events in a second to compare');
           continue;
         }
-        if (result.filling) full = false;
+        // What a plain relay lacks it can't say.
+        if (result.filling || link.isPlain) full = false;
         events += await this.#fetch(link, result.need);
+        if (link.isPlain) await this.#give(link, result.have);
         left.scopes.pop();
       }
     } catch (error) {
@@ -231,7 +237,7 @@ export class Repair {
     link: MemberLink,
     scope: RepairScope,
     epoch: number,
-  ): Promise<{ need: string[]; filling: boolean } | undefined> {
+  ): Promise<{ need: string[]; have: string[]; filling: boolean } | undefined> {
     const { items: shared, enforcer } = this.#options;
     const current = enforcer();
     const index = current.table?.memberIndex(link.id) ?? -1;
@@ -239,6 +245,7 @@ export class Repair {
     if (!own) return undefined;
     const items = new NegentropyItems(own);
     const need = new Set<string>();
+    const have = new Set<string>();
     let filling = false;
     const session = await link.reconcile({ ...scope, ...viewOf(current) });
     try {
@@ -247,19 +254,21 @@ export class Repair {
         if (round === ROUNDS_MAX) throw new Error('the comparison does not end');
         const answer = await session.exchange(message, ANSWER_MS);
         if (answer.tooMany) return undefined;
-        if (answer.epoch < epoch)
+        if (!link.isPlain && answer.epoch < epoch)
           throw new BehindError(`${link.id} applies epoch ${answer.epoch}, and not ${epoch} yet`);
         filling ||= answer.filling;
         const found = continueReconciliation(items, answer.message, {
           frameBytesMax: REPAIR_FRAME_BYTES_MAX,
         });
         for (const id of found.need) if (!this.#declined.has(id)) need.add(id);
+        for (const id of found.have) have.add(id);
+        if (need.size > REPAIR_ITEMS_MAX) return undefined;
         message = found.message;
       }
     } finally {
       session.close();
     }
-    return { need: [...need], filling };
+    return { need: [...need], have: [...have], filling };
   }
 
   /** Fetches events by id, no faster than the bounds allow. @returns how many were new here */
@@ -273,7 +282,7 @@ export class Repair {
         [{ ids: batch, limit: batch.length, tags: {} }],
         ANSWER_MS,
       );
-      stored += await this.#store(events);
+      stored += await this.#store(events, link.isPlain);
       // A long answer is cut by its bytes: what it had counts, the rest is asked for again.
       const got = new Set(events.map((event) => (event as { id?: unknown } | null)?.id));
       const missed = complete === false && events.length > 0 ? batch.filter((id) => !got.has(id)) : [];
@@ -289,7 +298,8 @@ export class Repair {
     return stored;
   }
 
-  async #store(values: readonly unknown[]): Promise<number> {
+  /** @param foreign it may have sent what belongs to nobody here */
+  async #store(values: readonly unknown[], foreign: boolean): Promise<number> {
     const { store, verify, enforcer, clock, onStored, relayUrl, retention } = this.#options;
     const nowSeconds = Math.floor(clock() / 1000);
     const current = enforcer();
@@ -299,7 +309,8 @@ export class Repair {
         if ((await verify(event)) !== 'valid') return;
         const expires = expirationOf(event);
         if (isEphemeral(event.kind) || (expires !== undefined && expires <= nowSeconds)) return;
-        if (!current.keeps(event) && event.kind !== KIND.deletion && event.kind !== KIND.vanish) return;
+        const erases = !foreign && (event.kind === KIND.deletion || event.kind === KIND.vanish);
+        if (!current.keeps(event) && !erases) return this.#decline(event.id);
         if (!isRetained(retention, event, nowSeconds)) return this.#decline(event.id);
         const { outcome } = await store.write({
           event,
@@ -314,6 +325,25 @@ export class Repair {
       }),
     );
     return stored;
+  }
+
+  /** Gives a plain relay what it lacks, no faster than the bounds allow. */
+  async #give(link: MemberLink, ids: readonly string[]): Promise<void> {
+    const { store, clock, eventsPerSecondMax } = this.#options;
+    for (let i = 0; i < ids.length && !this.#stopped; i += FETCH_IDS) {
+      const startedAtMs = clock();
+      const batch = ids.slice(i, i + FETCH_IDS);
+      const { events } = await store.query(
+        { ids: batch, tags: {} },
+        {
+          limitMax: batch.length,
+          bytesMax: Number.MAX_SAFE_INTEGER,
+          now: Math.floor(startedAtMs / 1000),
+        },
+      );
+      for (const { json } of events) await link.publish(JSON.parse(json), 1);
+      await pause((1000 * events.length) / eventsPerSecondMax - (clock() - startedAtMs));
+    }
   }
 
   #decline(id: string): void {
