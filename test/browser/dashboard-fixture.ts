@@ -11,9 +11,10 @@ import {
   clusterFixture,
   MemoryTableSource,
 } from '../../services/api/src/testing/cluster-fixture.ts';
-import { reportFixture } from '../../services/api/src/testing/report-fixture.ts';
+import { explanationsFixture, reportFixture } from '../../services/api/src/testing/report-fixture.ts';
 import { graph as graphMigration } from '../../shared/postgres/src/migrations/001-graph.ts';
 import { epochs as epochMigration } from '../../shared/postgres/src/migrations/002-epochs.ts';
+import { explanations as explanationMigration } from '../../shared/postgres/src/migrations/005-explanations.ts';
 import { freePort, startPostgres, temporaryDirectory } from '../support/servers.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -117,7 +118,7 @@ function beat({ table }: ClusterFixture, states: MemberStates): () => void {
 /** The first account follows the next thirty; two epochs; a report. */
 async function fillDatabase(url: string, cluster: ClusterFixture): Promise<void> {
   const sql = connectPostgres(url, { application: 'test', connections: 1 });
-  await migrate(sql, [graphMigration, epochMigration]);
+  await migrate(sql, [graphMigration, epochMigration, explanationMigration]);
   const keys = cluster.pubkeys.slice(0, 31).map((pubkey) => Buffer.from(pubkey, 'hex'));
   for (const key of keys) await sql`insert into accounts (pubkey) values (${key})`;
   const followees = Buffer.from(Uint32Array.from({ length: 30 }, (_, i) => i + 2).buffer);
@@ -131,5 +132,8 @@ async function fillDatabase(url: string, cluster: ClusterFixture): Promise<void>
     values (1, 1, ${manifest.createdAt}, 'test', ${JSON.stringify(event)}::text::json, ${event.id}, ${table.root},
       ${manifest.inputs}, 'x', ${table.accounts}, 1, 1, ${manifest.counts.groups}, 37)`;
   await sql`insert into epoch_reports (epoch, report) values (1, ${sql.json(reportFixture(cluster) as never)})`;
+  const explained = explanationsFixture(cluster).sort((a, b) => (a.pubkey < b.pubkey ? -1 : 1));
+  await sql`insert into epoch_explanations (epoch, first_key, accounts)
+    values (1, ${Buffer.from(explained[0]!.pubkey, 'hex')}, ${JSON.stringify(explained)})`;
   await sql.end();
 }

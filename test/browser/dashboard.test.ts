@@ -77,7 +77,7 @@ describe('the dashboard in Chromium', { skip: path ? false : CHROMIUM_MISSING },
     const epoch = await text(page, '#epoch');
     assert.match(
       epoch,
-      /Epoch 1 moved 37 accounts placed better 30 followed its own relay list 7 12 accounts came, 3 went/,
+      /Epoch 1 moved 37 accounts better for its readers 21 load had to be divided 9 followed its own relay list 7 12 accounts came, 3 went\. Member Copies came .* Alder 10 12 0\.8 1\.4/,
     );
     assert.match(epoch, /Relays that a reader opens, on average 2\.41/);
     assert.match(epoch, /longest first place 4\.2 s · detect 640 ms · load 210 ms/);
@@ -153,6 +153,11 @@ describe('the dashboard in Chromium', { skip: path ? false : CHROMIUM_MISSING },
       await text(page, '#lookup .answer'),
       /Master Alder ws:\/\/127\.0\.0\.1:4601 Replica Birch .* Replica Cedar .* Read copy Dogwood .* Group 4,096 .*a hub/,
     );
+    const why = await text(page, '#lookup .answer');
+    assert.match(why, /Why here It is in the community of Ada and has 900 followers; 40 of the 300 readers/);
+    assert.match(why, /Which members its readers have open Alder · holds it 40 Birch · holds it 33/);
+    assert.match(why, /If one copy stood elsewhere .* Alder Elm -2 1\.2 0\.6/);
+    await screenshot(page, 'dashboard-why');
     await lookUp('f'.repeat(64));
     await page.waitForSelector('#lookup .answer:has-text("slot")');
     await lookUp(noteEncode(dashboard.cluster.pubkeys[0]!));

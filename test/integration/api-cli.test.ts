@@ -6,19 +6,25 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { npubEncode } from '@covey/nostr';
 import { noteEncode } from 'nostr-tools/nip19';
+import { DatabaseUnavailableError } from '../../services/api/src/cluster-reader.ts';
 import { MemberStates } from '../../services/api/src/member-states.ts';
 import { ApiServer } from '../../services/api/src/server.ts';
 import { clusterFixture, MemoryTableSource } from '../../services/api/src/testing/cluster-fixture.ts';
+import { explanationsFixture, reportFixture } from '../../services/api/src/testing/report-fixture.ts';
 import { freePort, temporaryDirectory } from '../support/servers.ts';
 
 const COMMANDS = fileURLToPath(new URL('../../services/cli/src/commands/', import.meta.url));
-/** A program of these three commands only, run as a process of its own. */
+/** A program of these commands only, run as a process of its own. */
 const PROGRAM = `
 import { Command } from ${JSON.stringify(import.meta.resolve('commander'))};
+import { registerEpochs } from '${COMMANDS}epochs.ts';
+import { registerExplain } from '${COMMANDS}explain.ts';
 import { registerLookup } from '${COMMANDS}lookup.ts';
 import { registerPlan } from '${COMMANDS}plan.ts';
 import { registerStatus } from '${COMMANDS}status.ts';
 const program = new Command('covey').exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 64));
+registerEpochs(program);
+registerExplain(program);
 registerLookup(program);
 registerPlan(program);
 registerStatus(program);
@@ -131,6 +137,59 @@ describe('covey lookup, plan and status', () => {
     assert.equal(missing.code, 65);
     assert.equal(follows.code, 75);
     assert.match(follows.err, /"pubkeys" instead/);
+  });
+
+  test('explain and epochs show: where admin routes are open', async () => {
+    const npub = npubEncode(fixture.pubkeys[0]!);
+    const closed = await covey(['explain', npub]);
+    assert.equal(closed.code, 77);
+    assert.match(closed.err, /COVEY_ADMIN=open/);
+
+    const stored = explanationsFixture(fixture);
+    const away = async (): Promise<never> => {
+      throw new DatabaseUnavailableError('away');
+    };
+    const admin = new ApiServer({
+      cluster: 'local',
+      source,
+      states: new MemberStates(Date.now),
+      reader: {
+        followeesOf: away,
+        epochs: away,
+        report: async (epoch) => ({ epoch: Math.min(1, epoch), report: reportFixture(fixture) }),
+        explanation: async (pubkey) => {
+          const account = stored.find((one) => one.pubkey === pubkey);
+          return account && { epoch: 1, account };
+        },
+      },
+      natsConfigured: false,
+      admin: true,
+      dashboardDir: '/nonexistent',
+      log: { error() {}, info() {}, warn() {} },
+    });
+    const api = await admin.listen({ host: '127.0.0.1', port: 0 });
+    try {
+      const [explained, json, slot, shown, none] = await Promise.all([
+        covey(['explain', npub, '--api', api]),
+        covey(['explain', npub, '--api', api, '--json']),
+        covey(['explain', 'f'.repeat(64), '--api', api]),
+        covey(['epochs', 'show', '1', '--api', api]),
+        covey(['epochs', 'show', '9', '--api', api]),
+      ]);
+      assert.equal(explained.code, 0, explained.err);
+      assert.match(explained.out, /\(group 4096, placement of epoch 1\)\n\n- It is in the community of Ada/);
+      assert.match(explained.out, /master Alder +40 +5 {2}ws:/);
+      assert.match(explained.out, /Alder → Elm +-2 {2}-0\.0067/);
+      assert.equal(JSON.parse(json.out).alternatives[0].relays, -2);
+      assert.match(slot.out, /- No group lists it, so the hash of its key decides/);
+      assert.match(shown.out, /moved +37 accounts\n {2}new +12\n/);
+      assert.match(shown.out, /trust +from 32 seeds: 310 readers/);
+      assert.match(shown.out, /Birch +11 +11 {2}0\.90/);
+      assert.equal(none.code, 65);
+      assert.match(none.err, /Epoch 9 has no report/);
+    } finally {
+      await admin.close();
+    }
   });
 
   test('status', async () => {

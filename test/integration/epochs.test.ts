@@ -14,6 +14,7 @@ import {
   type TableMember,
   verifyManifest,
 } from '@covey/table';
+import { ApiDatabase } from '../../services/api/src/database.ts';
 import { commitDraft, draftStep } from '../../services/coordinator/src/epochs/commit-draft.ts';
 import {
   commitEpoch,
@@ -200,6 +201,19 @@ describe('epochs, from the graph in PostgreSQL to a follower behind NATS', () =>
     assert.equal(follower.current!.table.root, second.root);
     assert.equal(follower.current!.manifest.previous, (await manifestOf(1)).id);
     assert.deepEqual(ways, ['epoch 1', 'epoch 2']);
+
+    const database = new ApiDatabase(postgres.url);
+    stops.push(() => database.close());
+    const key = Buffer.from(keyOf(41)).toString('hex');
+    const explained = await database.explanation(key, 2);
+    assert.equal(explained?.epoch, 2, 'explanations are of the newest placement');
+    assert.equal(explained.account.followers, 20);
+    assert.ok(explained.account.readers >= 17 && explained.account.holders.length >= 3);
+    assert.equal(await database.explanation('f'.repeat(64), 2), undefined);
+    const report = await database.report(2);
+    assert.equal(report?.report.moved.byReason['new'], 2);
+    assert.equal(report.report.trust?.basis, 'equal');
+    assert.ok(report.report.figures['fanout']! > 0);
     assert.ok(follower.current!.table.locate(keyOf(300)).source === 'table');
     assert.ok(
       verifyManifest(await manifestOf(2), [root], CLUSTER).epoch === 2,

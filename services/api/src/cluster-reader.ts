@@ -15,11 +15,47 @@ export interface EpochReport {
   communities: CommunityReport[];
   /** Strongest ties between the communities listed: [community, community, follows between them]. */
   edges: [number, number, number][];
-  moved: { accounts: number; byReason: Record<string, number> };
-  members: { id: string; masters: number; copies: number; groups: number }[];
+  moved: {
+    accounts: number;
+    byReason: Record<string, number>;
+    /** Copies that each of `members` got and gave up. */
+    byMember: { came: number; left: number }[];
+  };
+  /** In the order of the epoch's table. Loads are of readers looked at, against the mean for the declared capacity. */
+  members: {
+    id: string;
+    masters: number;
+    copies: number;
+    groups: number;
+    connections: number;
+    reads: number;
+  }[];
+  /** Who shaped the placement; null in reports of before there was trust. */
+  trust: Trust | null;
   figures: Record<string, number>;
   /** Milliseconds by phase. */
   ms: Record<string, number>;
+}
+
+export interface Trust {
+  basis: 'seeds' | 'equal';
+  seeds: number;
+  unknownSeeds: number;
+  readers: number;
+  placed: number;
+  pinsRefused: number;
+}
+
+/** Why an account stands where it does, as the coordinator stored it; members are places in its report's list. */
+export interface AccountExplanation {
+  pubkey: string;
+  community: number;
+  followers: number;
+  readers: number;
+  open: { member: number; readers: number }[];
+  holders: { member: number; readers: number; needed: number }[];
+  alternatives: { from: number; to: number; relays: number }[];
+  pinned?: number[];
 }
 
 export interface CommunityReport {
@@ -41,6 +77,11 @@ export interface ClusterReader {
   followeesOf(pubkey: string): Promise<string[] | undefined>;
   /** Newest first, those before `before` (an epoch) only. */
   epochs(options: { before: number | undefined; limit: number }): Promise<EpochRow[]>;
+  /** Why an account stands where it does, by the newest placement up to `epoch`; undefined when that explains it not. */
+  explanation(
+    pubkey: string,
+    epoch: number,
+  ): Promise<{ epoch: number; account: AccountExplanation } | undefined>;
   /** The newest report up to `epoch`, or undefined when there is none. */
   report(epoch: number): Promise<{ epoch: number; report: EpochReport } | undefined>;
 }

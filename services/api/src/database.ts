@@ -1,6 +1,7 @@
 import { connectPostgres, type Sql } from '@covey/postgres';
 import type { OwnRelayList } from './account-origins.ts';
 import {
+  type AccountExplanation,
   type ClusterReader,
   DatabaseUnavailableError,
   type EpochReport,
@@ -71,6 +72,23 @@ export class ApiDatabase implements ClusterReader {
     return rows.map((row) => ({ ...row, createdAt: new Date(row.createdAt * 1000).toISOString() }));
   }
 
+  async explanation(
+    pubkey: string,
+    epoch: number,
+  ): Promise<{ epoch: number; account: AccountExplanation } | undefined> {
+    const key = Buffer.from(pubkey, 'hex');
+    // The row of some 256 accounts in which the key would be.
+    const [row] = await this.#ask(
+      this.#sql<{ epoch: number; accounts: string }[]>`
+        select epoch::float8 as epoch, accounts from epoch_explanations
+        where first_key <= ${key} and epoch <= ${epoch} order by first_key desc limit 1`,
+    );
+    if (!row) return undefined;
+    const accounts = JSON.parse(row.accounts) as AccountExplanation[];
+    const account = accounts.find((one) => one.pubkey === pubkey);
+    return account && { epoch: row.epoch, account };
+  }
+
   async report(epoch: number): Promise<{ epoch: number; report: EpochReport } | undefined> {
     const [row] = await this.#ask(
       this.#sql<{ epoch: number; report: StoredReport }[]>`
@@ -104,7 +122,8 @@ export class ApiDatabase implements ClusterReader {
 }
 
 /** As the coordinator writes it: names may be missing, and figures stand beside the rest. */
-type StoredReport = Partial<Omit<EpochReport, 'communities'>> & {
+type StoredReport = Partial<Omit<EpochReport, 'communities' | 'moved'>> & {
+  moved?: Omit<EpochReport['moved'], 'byMember'> & Partial<EpochReport['moved']>;
   communities?: (Omit<EpochReport['communities'][number], 'label' | 'top'> & {
     label?: string | null;
     top: { pubkey: string; name?: string | null; followers: number }[];
@@ -120,6 +139,7 @@ function readReport({
   figures,
   modularity,
   ms = {},
+  trust = null,
 }: StoredReport): EpochReport {
   return {
     communities: communities.map((community) => ({
@@ -128,8 +148,13 @@ function readReport({
       top: community.top.map(({ pubkey, name, followers }) => ({ pubkey, name: name ?? '', followers })),
     })),
     edges,
-    moved: moved ?? { accounts: 0, byReason: {} },
-    members,
+    moved: { accounts: 0, byReason: {}, byMember: [], ...moved },
+    members: members.map((member) => ({
+      ...member,
+      connections: member.connections ?? 0,
+      reads: member.reads ?? 0,
+    })),
+    trust,
     figures: { ...(modularity === undefined ? {} : { modularity }), ...figures },
     ms,
   };

@@ -289,11 +289,86 @@ export const AdminGraph = Type.Object({
   }),
 });
 
+const Trust = Type.Object({
+  basis: Type.Union([Type.Literal('seeds'), Type.Literal('equal')], {
+    description: 'equal: no seeds are declared, every account counts alike, nothing is resisted',
+  }),
+  seeds: Count,
+  unknownSeeds: Count,
+  readers: Type.Integer({ description: 'Accounts that count as readers' }),
+  placed: Type.Integer({ description: 'Accounts that the search placed; the others live by hash' }),
+  pinsRefused: Count,
+});
+
 export const AdminEpoch = Type.Object({
   epoch: Count,
-  moved: Type.Object({ accounts: Count, byReason: Type.Record(Type.String(), Count) }),
+  moved: Type.Object({
+    accounts: Count,
+    byReason: Type.Record(Type.String(), Count, {
+      description:
+        'The first reason that fits: member left, member draining, denial, pin, trust, member joined, readers (they open fewer relays), balance (load); and new and gone accounts',
+    }),
+  }),
+  members: Type.Array(
+    Type.Object({
+      id: Hex64,
+      came: Type.Integer({ description: 'Copies of moved accounts that it got' }),
+      left: Type.Integer({ description: 'Copies of moved accounts that it gave up' }),
+      connections: Type.Number({
+        description: 'Readers that open it against the mean, for its declared capacity',
+      }),
+      reads: Type.Number(),
+    }),
+  ),
+  trust: Nullable(Trust),
   figures: Type.Record(Type.String(), Type.Number(), {
     description: 'fanout: relays that a reader opens, mean …',
   }),
   ms: Type.Record(Type.String(), Type.Number(), { description: 'Milliseconds by phase' }),
 });
+
+const ExplainedMember = { id: Hex64, name: Type.String(), url: Type.String() };
+const Readers = Type.Integer({ description: 'Readers, of those looked at, that follow the account' });
+
+export const AdminAccount = Type.Object(
+  {
+    epoch: Type.Integer({ description: 'Epoch of the placement that is explained' }),
+    pubkey: Hex64,
+    npub: Type.String(),
+    source: Placement.properties.source,
+    group: Type.Integer(),
+    hub: Type.Boolean(),
+    why: Type.Array(Type.String(), { description: 'The same in sentences, the decisive one first' }),
+    community: Nullable(Type.Object({ id: Type.Integer(), label: Type.String() })),
+    followers: Nullable(Type.Integer({ description: 'In the whole graph' })),
+    readers: Readers,
+    readersLookedAt: Type.Integer({ description: 'A sample of all accounts that follow five or more' }),
+    holders: Type.Array(
+      Type.Object({
+        ...ExplainedMember,
+        role: Type.Union([Type.Literal('master'), Type.Literal('replica'), Type.Literal('read copy')]),
+        readers: Readers,
+        needed: Type.Integer({ description: 'Of them, those for whom this is the only copy they have open' }),
+      }),
+    ),
+    open: Type.Array(Type.Object({ ...ExplainedMember, readers: Readers, holds: Type.Boolean() }), {
+      description: 'Members that its readers have open, most first',
+    }),
+    pins: Type.Array(Type.Object({ ...ExplainedMember, hard: Type.Boolean(), reason: Type.String() }), {
+      description: 'Members that its own relay list names',
+    }),
+    alternatives: Type.Array(
+      Type.Object({
+        from: Type.Object(ExplainedMember),
+        to: Type.Object(ExplainedMember),
+        relays: Type.Integer({ description: 'Relays more that its readers would open in all' }),
+        fanout: Type.Number({ description: 'The same for the mean of all readers looked at' }),
+        connections: Type.Number({ description: 'Load of `to`: readers that open it, against the mean' }),
+        reads: Type.Number(),
+      }),
+      { description: 'One copy elsewhere, everything else staying, cheapest first' },
+    ),
+  },
+  { $id: 'AdminAccount' },
+);
+export type AdminAccount = Static<typeof AdminAccount>;

@@ -13,6 +13,7 @@ import {
   fixturePubkey,
   MemoryTableSource,
 } from './testing/cluster-fixture.ts';
+import { explanationsFixture, reportFixture } from './testing/report-fixture.ts';
 
 const log = { error() {}, info() {}, warn() {} };
 const servers: ApiServer[] = [];
@@ -71,7 +72,7 @@ function reader(methods: Partial<ClusterReader> = {}): ClusterReader {
   const away = async (): Promise<never> => {
     throw new DatabaseUnavailableError('away');
   };
-  return { followeesOf: away, epochs: away, report: away, ...methods };
+  return { followeesOf: away, epochs: away, report: away, explanation: away, ...methods };
 }
 
 const fixture = clusterFixture({ hub: true });
@@ -492,8 +493,11 @@ describe('admin', () => {
       },
     ],
     edges: [[0, 4, 2]] as [number, number, number][],
-    moved: { accounts: 3, byReason: { new: 3 } },
-    members: [],
+    moved: { accounts: 3, byReason: { new: 3 }, byMember: [{ came: 2, left: 1 }] },
+    members: [
+      { id: fixture.table.members[0]!.id, masters: 1, copies: 2, groups: 1, connections: 1.5, reads: 0.5 },
+    ],
+    trust: null,
     figures: { fanout: 2.5 },
     ms: { load: 3 },
   };
@@ -531,6 +535,40 @@ describe('admin', () => {
     assert.equal(preflight.headers['access-control-allow-methods'], undefined);
   });
 
+  test('an account explained, an epoch by its number', async () => {
+    const stored = explanationsFixture(fixture);
+    const asked: [string, number][] = [];
+    const server = serve(fixture, {
+      admin: true,
+      reader: reader({
+        report: async (epoch) => ({ epoch: Math.min(epoch, 1), report: reportFixture(fixture) }),
+        explanation: async (pubkey, epoch) => {
+          asked.push([pubkey, epoch]);
+          const account = stored.find((one) => one.pubkey === pubkey);
+          return account && { epoch: 1, account };
+        },
+      }),
+    });
+    const [first] = fixture.pubkeys;
+    const response = await get(server, `/v1/admin/accounts/${npubEncode(first!)}`, local);
+    assert.equal(response.statusCode, 200);
+    assert.equal(response.headers['access-control-allow-origin'], undefined);
+    const account = response.json();
+    assert.equal(account.pubkey, first);
+    assert.equal(account.holders[0].role, 'master');
+    assert.ok(account.why.length > 0);
+    assert.deepEqual(asked, [[first, 1]]);
+    assertProblem(await get(server, '/v1/admin/accounts/me', local), 400, 'bad-key', /is not a key/);
+    assertProblem(await get(serve(fixture), `/v1/admin/accounts/${first}`, local), 403, 'admin-closed', /./);
+
+    const epoch = await get(server, '/v1/admin/epochs/1', local);
+    assert.equal(epoch.json().moved.byReason.readers, 21);
+    assert.equal(epoch.json().trust.seeds, 32);
+    assert.equal(epoch.json().members[1].came, 11);
+    assertProblem(await get(server, '/v1/admin/epochs/7', local), 404, 'not-found', /placement of epoch 1/);
+    assertProblem(await get(server, '/v1/admin/epochs/0', local), 400, 'bad-request', /./);
+  });
+
   test('communities, one of them, the graph, the epoch', async () => {
     const server = serve(fixture, open);
     const list = await get(server, '/v1/admin/communities', local);
@@ -556,7 +594,9 @@ describe('admin', () => {
     assert.equal(graph.nodes[0].member, fixture.table.members[1]!.id);
     assert.deepEqual((await get(server, '/v1/admin/epoch', local)).json(), {
       epoch: 1,
-      moved: report.moved,
+      moved: { accounts: 3, byReason: { new: 3 } },
+      members: [{ id: fixture.table.members[0]!.id, came: 2, left: 1, connections: 1.5, reads: 0.5 }],
+      trust: null,
       figures: report.figures,
       ms: report.ms,
     });

@@ -3,6 +3,7 @@ import { registerAuthority } from './commands/authority.ts';
 import { registerCommunities } from './commands/communities.ts';
 import { registerEpochs } from './commands/epochs.ts';
 import { registerEvaluate } from './commands/evaluate.ts';
+import { registerExplain } from './commands/explain.ts';
 import { registerGenerate } from './commands/generate.ts';
 import { registerIngest } from './commands/ingest.ts';
 import { registerJobs } from './commands/jobs.ts';
@@ -34,6 +35,7 @@ Examples:
   covey up                                   start a whole cluster on this machine
   covey status                               who is in it, and how it is
   covey lookup npub1…                        where an account lives
+  covey explain npub1…                       why it lives there
   covey plan --follows npub1…                which few relays to open for the accounts that it follows
   covey publish "hello" --relay ws://…       sign a note with a fresh key and publish it
   covey read npub1…                          read an account from its own relays
@@ -50,6 +52,7 @@ registerKeygen(program);
 program.commandsGroup('Ask:');
 registerStatus(program);
 registerLookup(program);
+registerExplain(program);
 registerPlan(program);
 registerPublish(program);
 registerRead(program);

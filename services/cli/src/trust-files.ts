@@ -21,6 +21,8 @@ export interface TrustFlags {
 /** A graph as trust leaves it: what to place, and how to get the whole placement back. */
 export interface TrustedFiles {
   graph: FollowGraph;
+  /** of each follow of `graph`, where they differ */
+  followWeights?: Uint8Array;
   problem: Pick<PlacementProblem, 'pins' | 'admitted' | 'readerWeights' | 'slots'>;
   previous: (before: PreviousPlacement) => PreviousPlacement;
   placed: (placement: Placement) => Placement;
@@ -59,6 +61,7 @@ export function trustBy(
   const { admitted, readerWeights, slots } = trusted;
   return {
     graph: trusted.graph,
+    followWeights: trusted.followWeights,
     problem: { admitted, readerWeights, slots, pins: trusted.pins },
     previous: (before) => trustedPrevious(before, trusted),
     placed: (placement) => untrustedPlaced(placement, trusted, graph.nodes, slot, members, flags.copies),

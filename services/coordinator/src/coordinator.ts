@@ -349,6 +349,8 @@ export class Coordinator {
     if (trust) this.#metrics.trustSeeds.set(trust.seeds);
     if (trust) this.#metrics.trustReaders.set(trust.readers);
     this.#log.info({ epoch, ...counts, trust, tableBytes, deltaBytes, ms }, 'epoch made');
+    if (result.explainError)
+      this.#log.warn({ epoch, error: result.explainError }, 'explanations of the epoch could not be stored');
     this.#tell(`epoch ${epoch}: ${counts.accounts} accounts in ${counts.groups} groups`);
     this.#outbox.wake();
   }
@@ -373,5 +375,6 @@ const PHASES: Record<string, string> = {
   search: 'placing accounts: search',
   refine: 'placing accounts: refinement',
   table: 'writing the table',
+  explain: 'explaining the placement',
   commit: 'committing the epoch',
 };

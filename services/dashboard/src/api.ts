@@ -54,6 +54,8 @@ export interface Epochs {
 export interface EpochDetail {
   epoch: number;
   moved: { accounts: number; byReason: Record<string, number> };
+  members: { id: string; came: number; left: number; connections: number; reads: number }[];
+  trust: { basis: 'seeds' | 'equal'; seeds: number; readers: number; placed: number } | null;
   figures: Record<string, number>;
   ms: Record<string, number>;
 }
@@ -90,6 +92,21 @@ export interface Placement {
   replicas: RelayRef[];
   readCopies: RelayRef[];
   move?: { phase: string };
+}
+
+/** Why an account lives where it does; for admins. */
+export interface AccountDetail {
+  epoch: number;
+  why: string[];
+  readers: number;
+  open: { id: string; readers: number; holds: boolean }[];
+  alternatives: {
+    from: { id: string };
+    to: { id: string };
+    relays: number;
+    connections: number;
+    reads: number;
+  }[];
 }
 
 export interface Plan {

@@ -1,15 +1,24 @@
 import { type EpochDetail, type Epochs, explain } from './api.ts';
 import { bar, card, fill, h } from './dom.ts';
 import { ago, count, duration, figure, plural } from './format.ts';
+import type { MemberColors } from './member-colors.ts';
 
 /** Names for people of what the coordinator reports. What has no name here is shown under its own. */
 const REASONS: Record<string, string> = {
+  'member left': 'a member left',
+  'member draining': 'a member is draining',
+  denial: 'an operator refuses it',
   pin: 'followed its own relay list',
-  'member left': 'its member left',
-  're-placed': 'placed better',
+  trust: 'trust changed',
+  'member joined': 'a member joined',
+  readers: 'better for its readers',
+  balance: 'load had to be divided',
 };
 const FIGURES: Record<string, string> = {
   fanout: 'Relays that a reader opens, on average',
+  readers: 'Readers looked at',
+  connectionBalance: 'Busiest member by connections, of the mean',
+  readBalance: 'Busiest member by reads, of the mean',
   modularity: 'Modularity of the communities',
 };
 const HISTORY = 8;
@@ -17,7 +26,7 @@ const HISTORY = 8;
 const CAME_AND_WENT = ['new', 'gone'];
 
 /** The current epoch: what it moved and why, how it was computed, and the epochs before it. */
-export function epochView() {
+export function epochView(colors: MemberColors) {
   const { section, body } = card('epoch', 'Epoch');
   const detail = h('div', {});
   const history = h('div', {});
@@ -59,12 +68,26 @@ export function epochView() {
         { class: 'came' },
         `${plural(epoch.moved.byReason['new'] ?? 0, 'account')} came, ${count(epoch.moved.byReason['gone'] ?? 0)} went.`,
       ),
+      movesByMember(epoch),
       h(
         'dl',
         { class: 'facts' },
         ...Object.entries(epoch.figures).map(([name, value]) =>
           h('div', {}, h('dt', {}, FIGURES[name] ?? name), h('dd', {}, figure(value))),
         ),
+        epoch.trust &&
+          h(
+            'div',
+            {},
+            h('dt', {}, 'Trust'),
+            h(
+              'dd',
+              {},
+              epoch.trust.basis === 'equal'
+                ? 'no seeds: every account counts alike'
+                : `${count(epoch.trust.seeds)} seeds, ${count(epoch.trust.readers)} readers, ${count(epoch.trust.placed)} accounts placed`,
+            ),
+          ),
         phases.length > 0 &&
           h(
             'div',
@@ -75,6 +98,43 @@ export function epochView() {
       ),
     );
   };
+  const movesByMember = ({ members }: EpochDetail): Node =>
+    members.some(({ came, left }) => came + left > 0)
+      ? h(
+          'table',
+          { class: 'moves-by-member', 'aria-label': 'Copies that members got and gave up' },
+          h(
+            'thead',
+            {},
+            h(
+              'tr',
+              {},
+              ...['Member', 'Copies came', 'Left', 'Connections', 'Reads'].map((name, i) =>
+                h('th', { scope: 'col', class: i === 0 ? '' : 'number' }, name),
+              ),
+            ),
+          ),
+          h(
+            'tbody',
+            {},
+            ...members.map(({ id, came, left, connections, reads }) =>
+              h(
+                'tr',
+                {},
+                h(
+                  'th',
+                  { scope: 'row' },
+                  h('span', { class: 'bar-name' }, colors.swatch(id), colors.name(id)),
+                ),
+                h('td', { class: 'number' }, count(came)),
+                h('td', { class: 'number' }, count(left)),
+                h('td', { class: 'number' }, figure(connections)),
+                h('td', { class: 'number' }, figure(reads)),
+              ),
+            ),
+          ),
+        )
+      : h('span', {});
   const showHistory = ({ epochs, partial }: Epochs) => {
     const now = Date.now();
     fill(

@@ -1,18 +1,25 @@
-import { ask, type Placement, type RelayRef } from './api.ts';
+import { accountWhy } from './account-why.ts';
+import { type AccountDetail, ApiProblem, ask, explain, type Placement, type RelayRef } from './api.ts';
 import { card, fill, h } from './dom.ts';
 import { count } from './format.ts';
 import { keyForm } from './key-form.ts';
 import type { MemberColors } from './member-colors.ts';
 
-/** Where an account lives, and why. */
-export function lookupView(colors: MemberColors) {
+/** Where an account lives, and why; to admins also what its readers say to that. */
+export function lookupView(colors: MemberColors, isAdmin: () => boolean) {
   const { section, body } = card('lookup', 'Where does an account live?');
   const form = keyForm({
     id: 'lookup-key',
     label: 'Public key of the account',
     button: 'Look up',
-    submit: async (key) =>
-      describe(await ask<Placement>(`/v1/placements/${encodeURIComponent(key)}`), colors),
+    submit: async (key) => {
+      const path = encodeURIComponent(key);
+      const [placement, why] = await Promise.all([
+        ask<Placement>(`/v1/placements/${path}`),
+        isAdmin() ? ask<AccountDetail>(`/v1/admin/accounts/${path}`).catch(asError) : undefined,
+      ]);
+      return [...describe(placement, colors), ...(why ? whyOf(why, colors) : [])];
+    },
   });
   fill(body, form.form, form.answer);
   /** Looks a key up as if it had been typed, and goes there. */
@@ -23,6 +30,17 @@ export function lookupView(colors: MemberColors) {
     form.input.focus({ preventScroll: true });
   };
   return { section, show };
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+/** Without a database or a report there is no why: that is said, and the rest stands. */
+function whyOf(why: AccountDetail | Error, colors: MemberColors): Node[] {
+  if (!(why instanceof Error)) return accountWhy(why, colors);
+  if (why instanceof ApiProblem && why.status === 403) return [];
+  return [h('p', { class: 'muted' }, explain(why))];
 }
 
 function describe(placement: Placement, colors: MemberColors): Node[] {

@@ -24,10 +24,11 @@ const [main, connection, alert] = [byId('main'), byId('connection'), byId('alert
 const colors = new MemberColors();
 const figures = figuresView();
 const members = membersView(colors);
-const lookup = lookupView(colors);
+let admin = false;
+const lookup = lookupView(colors, () => admin);
 const plan = planView(colors);
 const communities = communitiesView(colors, lookup.show);
-const epoch = epochView();
+const epoch = epochView(colors);
 const waiting = h('p', { class: 'card', id: 'waiting' }, 'Asking the cluster …');
 const views = [
   figures.section,
@@ -58,6 +59,7 @@ poll({
     if (!figures.section.isConnected) fill(main, ...views);
     figures.update(status);
     members.update(status);
+    admin = status.admin;
     void loadEpoch(status);
   },
   onSilence: (sinceMs) => {

@@ -51,6 +51,8 @@ export type PlaceResult =
       tableBytes: number;
       /** From the epoch before; null where there is none, or where the snapshot is no larger. */
       deltaBytes: number | null;
+      /** Why accounts stand where they do could not be stored. */
+      explainError?: string;
       /** Milliseconds by phase, and in `total`. */
       ms: Record<string, number>;
     };

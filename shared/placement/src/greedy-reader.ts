@@ -18,6 +18,7 @@ export interface ReaderLoads {
  * ties from a relay that depends on the reader, until each followee is read from `need` of its copies (or all it has).
  * @param rows members of each group, master first
  * @param own with it, the reader's own members by group are open at the start and count
+ * @param visit is told which members each reader (by its place in `readers`) has open in the end
  */
 export function measureGreedy(
   graph: FollowGraph,
@@ -27,6 +28,7 @@ export function measureGreedy(
   k: number,
   need: number,
   own?: readonly (readonly number[])[],
+  visit?: (reader: number, isOpen: Uint8Array) => void,
 ): ReaderLoads {
   const fanouts = new Uint32Array(readers.length);
   const connections = new Float64Array(k);
@@ -89,6 +91,7 @@ export function measureGreedy(
       pending.length = write;
       needs.length = write;
     }
+    visit?.(r, isOpen);
     fanouts[r] = opened;
     total += opened;
   }

@@ -1,4 +1,18 @@
 export { type Balances, type EvaluateOptions, type Evaluation, evaluate, sampleReaders } from './evaluate.ts';
+export {
+  type AccountExplanation,
+  EXPLAINED_ALTERNATIVES_MAX,
+  EXPLAINED_MEMBERS_MAX,
+  type ExplainedLoad,
+  PlacementExplainer,
+} from './explain.ts';
+export {
+  explainMoves,
+  MOVE_REASONS,
+  type MoveReason,
+  type MovesExplained,
+  type MovesProblem,
+} from './explain-moves.ts';
 export { exp2Fixed, log2Fixed, negLn } from './fixed-log.ts';
 export { moved } from './moved.ts';
 export { type PlaceProgress, place } from './place.ts';

@@ -88,6 +88,8 @@ export interface TrustedGraph {
   /** 0 for those that are followed and not admitted: they live in their slot */
   admitted: Uint8Array;
   readerWeights: Uint8Array;
+  /** of each follow in `graph`: what its follower counts, for detection */
+  followWeights: Uint8Array;
   slots: Uint16Array;
   /** in the order in which quotas serve them: most trusted first */
   pins: Map<number, readonly number[]>;
@@ -141,8 +143,14 @@ export function trustedGraph(
     position[account] = size;
     accounts[size++] = account;
   }
+  const graph = followsOf(whole, accounts, position, trust.readerWeights);
+  const followWeights = new Uint8Array(graph.edges);
+  accounts.forEach((account, number) => {
+    followWeights.fill(trust.readerWeights[account], graph.offsets[number], graph.offsets[number + 1]);
+  });
   return {
-    graph: followsOf(whole, accounts, position, trust.readerWeights),
+    graph,
+    followWeights,
     accounts,
     admitted: Uint8Array.from(accounts, (account) => listed[account]),
     readerWeights: Uint8Array.from(accounts, (account) => trust.readerWeights[account]),

@@ -1,11 +1,19 @@
-import { npubEncode } from '@covey/nostr';
+import { InvalidKeyError, npubEncode, parsePubkey } from '@covey/nostr';
 import { Type } from '@sinclair/typebox';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import type { CommunityReport, EpochReport } from '../cluster-reader.ts';
 import { isFresh } from '../etag.ts';
+import { explainAccount } from '../explain-account.ts';
 import { needReader } from '../need-reader.ts';
 import { ProblemError } from '../problems.ts';
-import { AdminCommunities, AdminCommunity, AdminEpoch, AdminGraph, problemResponse } from '../schemas.ts';
+import {
+  AdminAccount,
+  AdminCommunities,
+  AdminCommunity,
+  AdminEpoch,
+  AdminGraph,
+  problemResponse,
+} from '../schemas.ts';
 import type { RouteContext } from '../server.ts';
 
 interface Report {
@@ -52,10 +60,61 @@ export function adminRoutes(context: RouteContext): FastifyPluginAsync {
         },
       },
       async (request, reply) => {
-        const { epoch, report } = await reports.newest();
+        const found = await reports.newest();
+        if (isFresh(request, reply, `epoch-${found.epoch}`, 'private')) return reply.code(304).send();
+        return epochDocument(found);
+      },
+    );
+    scope.get<{ Params: { epoch: number } }>(
+      '/epochs/:epoch',
+      {
+        schema: {
+          tags: ['admin'],
+          summary: 'What an epoch moved and why, and its figures; the last eight are kept',
+          params: Type.Object({ epoch: Type.Integer({ minimum: 1 }) }),
+          response: { 200: AdminEpoch, 400: problemResponse('Not an epoch'), ...failures },
+        },
+      },
+      async (request, reply) => {
+        const { epoch } = request.params;
+        const found = await needReader(context.reader, 'Reports come from it.', (reader) =>
+          reader.report(epoch),
+        );
+        if (found?.epoch !== epoch)
+          throw new ProblemError(
+            'not-found',
+            found
+              ? `Epoch ${epoch} has no report: it went on with the placement of epoch ${found.epoch}, or does not exist. GET /v1/epochs lists them.`
+              : `The report of epoch ${epoch} is no longer kept.`,
+          );
         if (isFresh(request, reply, `epoch-${epoch}`, 'private')) return reply.code(304).send();
-        const { moved, figures, ms } = report;
-        return { epoch, moved, figures, ms };
+        return epochDocument(found);
+      },
+    );
+    scope.get<{ Params: { key: string } }>(
+      '/accounts/:key',
+      {
+        schema: {
+          tags: ['admin'],
+          summary: 'Why an account lives where it does: its readers, pins, and what other places would cost',
+          params: Type.Object({ key: Type.String({ description: 'npub, nprofile or 64 hex digits' }) }),
+          response: { 200: AdminAccount, 400: problemResponse('Not a public key'), ...failures },
+        },
+      },
+      async (request, reply) => {
+        const pubkey = readPubkey(request.params.key);
+        const view = context.view();
+        const newest = await reports.newest();
+        const found = await needReader(context.reader, 'Explanations come from it.', (reader) =>
+          reader.explanation(pubkey, newest.epoch),
+        );
+        reply.header('cache-control', 'private, no-cache');
+        return explainAccount(
+          pubkey,
+          view,
+          newest,
+          found?.epoch === newest.epoch ? found.account : undefined,
+        );
       },
     );
     scope.get(
@@ -125,6 +184,34 @@ export function adminRoutes(context: RouteContext): FastifyPluginAsync {
       },
     );
   };
+}
+
+function epochDocument({ epoch, report }: Report) {
+  const { moved, members, trust, figures, ms } = report;
+  const { accounts, byReason, byMember } = moved;
+  return {
+    epoch,
+    moved: { accounts, byReason },
+    members: members.map(({ id, connections, reads }, i) => ({
+      id,
+      ...(byMember[i] ?? { came: 0, left: 0 }),
+      connections,
+      reads,
+    })),
+    trust,
+    figures,
+    ms,
+  };
+}
+
+/** @throws ProblemError */
+function readPubkey(text: string): string {
+  try {
+    return parsePubkey(text);
+  } catch (error) {
+    if (error instanceof InvalidKeyError) throw new ProblemError('bad-key', `${error.message}.`);
+    throw error;
+  }
 }
 
 /** A community is called after its most followed account with a name; without one, by that account's key. */

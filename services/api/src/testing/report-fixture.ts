@@ -1,4 +1,4 @@
-import type { EpochReport } from '../cluster-reader.ts';
+import type { AccountExplanation, EpochReport } from '../cluster-reader.ts';
 import type { ClusterFixture } from './cluster-fixture.ts';
 
 const NAMES = [
@@ -46,9 +46,40 @@ export function reportFixture({ table, pubkeys }: ClusterFixture, communities = 
       };
     }),
     edges: edges.sort((a, b) => b[2] - a[2]),
-    moved: { accounts: 37, byReason: { new: 12, gone: 3, pin: 7, 'member left': 0, 're-placed': 30 } },
-    members: [],
-    figures: { fanout: 2.41 },
+    moved: {
+      accounts: 37,
+      byReason: { new: 12, gone: 3, pin: 7, 'member left': 0, readers: 21, balance: 9 },
+      byMember: table.members.map((_, i) => ({ came: 10 + i, left: 12 - i })),
+    },
+    members: table.members.map(({ id }, i) => ({
+      id,
+      masters: 80,
+      copies: 240,
+      groups: 12,
+      connections: 0.8 + i / 10,
+      reads: 1.4 - i / 5,
+    })),
+    trust: { basis: 'seeds', seeds: 32, unknownSeeds: 1, readers: 310, placed: 390, pinsRefused: 4 },
+    figures: { fanout: 2.41, readers: 300, connectionBalance: 1.2, readBalance: 1.4, modularity: 0.71 },
     ms: { load: 210, detect: 640, place: 4200 },
   };
+}
+
+/** Explanations of some of a fixture's accounts, as the coordinator stores them. */
+export function explanationsFixture({ table, pubkeys }: ClusterFixture, accounts = 60): AccountExplanation[] {
+  return pubkeys.slice(0, accounts).map((pubkey, i) => {
+    const { members } = table.locate(pubkey);
+    const others = table.members.map((_, member) => member).filter((member) => !members.includes(member));
+    const to = others[0] ?? 0;
+    return {
+      pubkey,
+      community: i % 40,
+      followers: 900 - i,
+      readers: 40,
+      open: table.members.map((_, member) => ({ member, readers: 40 - 7 * member })),
+      holders: members.map((member) => ({ member, readers: 40 - 7 * member, needed: 5 + member })),
+      alternatives: [{ from: members[0]!, to, relays: i % 3 === 0 ? -2 : 6 }],
+      ...(i === 3 && { pinned: [members[0]!, to] }),
+    };
+  });
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { alignColumns, apiUrl, askApi, CommandError, EXIT, runAsking } from '../api-client.ts';
 import { withDatabase } from '../cluster-database.ts';
 import { findCluster, withJobs } from '../cluster-jobs.ts';
+import { wholeNumber } from '../graph-files.ts';
 
 const POLL_MS = 200;
 
@@ -26,6 +27,16 @@ Examples:
   covey epochs list
   covey epochs list --json --api https://api.birds.example`;
 
+const showExamples = `
+Reasons, the first that fits: member left, member draining, denial, pin, trust, member joined, readers (they open fewer relays
+this way), balance (load had to be divided). "new" and "gone" accounts are counted beside the moves.
+
+Examples:
+  covey epochs show
+  covey epochs show 12 --json
+
+Exit codes: 0 shown, 64 wrong usage, 65 no such report, 69 no API there, 77 admin is closed`;
+
 /** `covey epochs`: what the cluster published, and the next one. */
 export function registerEpochs(program: Command): void {
   const epochs = program
@@ -39,6 +50,16 @@ export function registerEpochs(program: Command): void {
     .addHelpText('after', runExamples)
     .action((flags: RunFlags) => runAsking(() => runEpoch(flags)));
   epochs
+    .command('show')
+    .description('what an epoch moved and why, and its figures (API with COVEY_ADMIN=open)')
+    .argument('[epoch]', 'its number; the newest where left out', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+    .option('--api <url>', 'the API to ask')
+    .option('--json', 'print the API’s answer')
+    .addHelpText('after', showExamples)
+    .action((epoch: number | undefined, flags: { api?: string; json?: boolean }) =>
+      runAsking(() => showEpoch(epoch, flags)),
+    );
+  epochs
     .command('list')
     .description('epochs, newest first')
     .option('--api <url>', 'the API to ask')
@@ -51,6 +72,65 @@ export function registerEpochs(program: Command): void {
     .action((flags: { api?: string; kept?: boolean; json?: boolean }) =>
       runAsking(() => (flags.kept ? listKept(flags) : listEpochs(flags))),
     );
+}
+
+interface EpochReport {
+  epoch: number;
+  moved: { accounts: number; byReason: Record<string, number> };
+  members: { id: string; came: number; left: number; connections: number; reads: number }[];
+  trust: { basis: string; seeds: number; readers: number; placed: number; pinsRefused: number } | null;
+  figures: Record<string, number>;
+  ms: Record<string, number>;
+}
+
+async function showEpoch(epoch: number | undefined, flags: { api?: string; json?: boolean }): Promise<void> {
+  const base = apiUrl(flags.api, process.env);
+  const path = epoch === undefined ? '/v1/admin/epoch' : `/v1/admin/epochs/${epoch}`;
+  const report = await askApi<EpochReport>(base, path);
+  if (flags.json) return console.log(JSON.stringify(report, null, 2));
+  const { members } = await askApi<{ members: { id: string; name: string }[] }>(base, '/v1/members');
+  const names = new Map(members.map(({ id, name }) => [id, name]));
+  const { moved, trust, figures, ms } = report;
+  const reasons = Object.entries(moved.byReason).filter(([, count]) => count > 0);
+  console.log(
+    [
+      alignColumns([
+        ['epoch', String(report.epoch)],
+        ['moved', `${moved.accounts} accounts`],
+        ...reasons.map(([reason, count]) => [`  ${reason}`, String(count)]),
+        ...(trust
+          ? [
+              [
+                'trust',
+                trust.basis === 'equal'
+                  ? 'no seeds (COVEY_TRUST_SEEDS): every account counts alike'
+                  : `from ${trust.seeds} seeds: ${trust.readers} readers, ${trust.placed} accounts placed, ${trust.pinsRefused} pins refused`,
+              ],
+            ]
+          : []),
+        ...Object.entries(figures).map(([name, value]) => [
+          name,
+          Number.isInteger(value) ? String(value) : value.toFixed(3),
+        ]),
+        [
+          'took',
+          Object.entries(ms)
+            .map(([phase, value]) => `${phase} ${value} ms`)
+            .join(', '),
+        ],
+      ]),
+      alignColumns([
+        ['member', 'copies came', 'left', 'connections of mean', 'reads of mean'],
+        ...report.members.map(({ id, came, left, connections, reads }) => [
+          names.get(id) ?? id.slice(0, 12),
+          came,
+          left,
+          connections.toFixed(2),
+          reads.toFixed(2),
+        ]),
+      ]),
+    ].join('\n\n'),
+  );
 }
 
 interface EpochLine {

@@ -159,7 +159,11 @@ async function runPlace(flags: PlaceFlags): Promise<void> {
 
   progress('detecting communities');
   const { engine, seed } = flags;
-  const found = await detectOnThreads(trusted.graph, flags.threads, { engine, seed });
+  const found = await detectOnThreads(trusted.graph, flags.threads, {
+    engine,
+    seed,
+    ...(trusted.followWeights && { weights: trusted.followWeights }),
+  });
   watch.lap('detect');
   const before: PreviousPlacement | undefined = previous && {
     groupOf: previous.groupOf,

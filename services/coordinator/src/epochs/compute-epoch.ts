@@ -1,9 +1,13 @@
 import {
+  explainMoves,
+  type MovesExplained,
   noGroup,
   type Placement,
+  PlacementExplainer,
   type PlacementMember,
   type PreviousPlacement,
   placeSlots,
+  sampleReaders,
 } from '@covey/placement';
 import {
   buildRows,
@@ -26,15 +30,10 @@ export interface ComputedEpoch extends PlacedAccounts {
   inputs: string;
   /** Groups of accounts, slots not counted. */
   groups: number;
-  moved: MovedCounts;
+  moved: MovesExplained;
+  explainer: PlacementExplainer;
   /** Milliseconds by phase. */
   ms: Record<string, number>;
-}
-
-/** Accounts whose set of members changed, by reason. */
-export interface MovedCounts {
-  accounts: number;
-  byReason: { new: number; gone: number; pin: number; 'member left': number; 're-placed': number };
 }
 
 /**
@@ -83,7 +82,16 @@ export function computeEpoch(
   });
   const next = new PlacementTable(table);
   const delta = previous ? timed('delta', () => diffTables(previous, next)) : undefined;
-  const moved = countMoves(inputs, placement, before, previous);
+  const explainer = timed('explain', () => explainerOf(placed, placementMembers, options.seed));
+  const moved = explainMoves({
+    previous: before,
+    placement,
+    members: placementMembers,
+    pins: inputs.pins,
+    explainer,
+    explained: positionIn(placed.searched.accounts, graph.nodes),
+    gone: goneOf(previous, before),
+  });
   return {
     table,
     root: next.root,
@@ -92,6 +100,7 @@ export function computeEpoch(
     ...placed,
     groups: listed.length,
     moved,
+    explainer,
     ms,
   };
 }
@@ -137,34 +146,40 @@ function previousPlacement(table: PlacementTable, pubkeys: Uint8Array, accounts:
   };
 }
 
-function countMoves(
-  { members, pins }: EpochInputs,
-  placement: Placement,
-  before: PreviousPlacement | undefined,
-  previous: PlacementTable | undefined,
-): MovedCounts {
-  const byReason = { new: 0, gone: 0, pin: 0, 'member left': 0, 're-placed': 0 };
-  const { groupOf, groups } = placement;
-  const usable = new Set(members.filter(({ state }) => state === 'active').map(({ id }) => id));
+/** Readers whose covers explain a placement. */
+const READERS_EXPLAINED = 20_000;
+
+function explainerOf(
+  { searched: { graph, accounts }, placement }: PlacedAccounts,
+  members: readonly PlacementMember[],
+  seed: number,
+): PlacementExplainer {
+  const { groups } = placement;
+  const groupOf = accounts
+    ? Uint32Array.from(accounts, (account) => placement.groupOf[account]!)
+    : placement.groupOf;
+  return new PlacementExplainer(
+    graph,
+    { groupOf, groups },
+    members,
+    sampleReaders(graph, READERS_EXPLAINED, seed),
+  );
+}
+
+/** The place of an account among `accounts`, −1 where it is not among them; all are where there is no list. */
+function positionIn(accounts: Uint32Array | undefined, nodes: number): (account: number) => number {
+  if (!accounts) return (account) => account;
+  const position = new Int32Array(nodes).fill(-1);
+  accounts.forEach((account, number) => {
+    position[account] = number;
+  });
+  return (account) => position[account]!;
+}
+
+/** Accounts that the table before listed and that are no accounts of today's graph. */
+function goneOf(previous: PlacementTable | undefined, before: PreviousPlacement | undefined): number {
+  if (!previous || !before) return 0;
   let known = 0;
-  let accounts = 0;
-  for (let account = 0; account < groupOf.length; account++) {
-    const group = groups[groupOf[account]!];
-    const was = before?.groups[before.groupOf[account]!];
-    if (!group || group.hashed) continue;
-    if (!was || !before?.members) {
-      byReason.new++;
-      continue;
-    }
-    known++;
-    const old = new Set(was.members.map((member) => before.members![member]!));
-    const now = group.members.map((member) => members[member]!.id);
-    if (old.size === now.length && now.every((id) => old.has(id))) continue;
-    accounts++;
-    if (pins.has(account)) byReason.pin++;
-    else if ([...old].some((id) => !usable.has(id))) byReason['member left']++;
-    else byReason['re-placed']++;
-  }
-  byReason.gone = previous ? Math.max(0, previous.accounts - known) : 0;
-  return { accounts, byReason };
+  for (const group of before.groupOf) if (group !== noGroup) known++;
+  return Math.max(0, previous.accounts - known);
 }

@@ -1,11 +1,13 @@
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { type ComputedEpoch, computeEpoch } from './compute-epoch.ts';
+import { type ExplanationChunk, explanationChunks } from './explanations.ts';
 import type { EpochInputs } from './inputs.ts';
 import { type EpochReport, reportEpoch } from './report.ts';
 
 export interface ThreadResult {
-  computed: Omit<ComputedEpoch, 'placement' | 'searched'>;
+  computed: Omit<ComputedEpoch, 'placement' | 'searched' | 'explainer'>;
   report: EpochReport;
+  explanations: ExplanationChunk[];
 }
 
 type Message =
@@ -52,13 +54,16 @@ if (!isMainThread && parentPort) {
   const post = (message: Message) => parentPort!.postMessage(message);
   try {
     const inputs = workerData as EpochInputs;
-    const { placement, searched, ...computed } = computeEpoch(
+    const { placement, searched, explainer, ...computed } = computeEpoch(
       inputs,
       () => performance.now(),
       (phase, done, total) => post({ type: 'phase', phase, done, total }),
     );
-    const report = reportEpoch({ searched, communities: computed.communities, placement }, inputs.members);
-    post({ type: 'result', result: { computed, report } });
+    const { communities, modularity } = computed;
+    const report = reportEpoch({ searched, communities, placement, explainer, modularity }, inputs.members);
+    post({ type: 'phase', phase: 'explain', done: 0, total: 1 });
+    const explanations = [...explanationChunks(inputs, { searched, placement, explainer })];
+    post({ type: 'result', result: { computed, report, explanations } });
   } catch (error) {
     post({ type: 'error', name: (error as Error).name, message: (error as Error).message });
   }

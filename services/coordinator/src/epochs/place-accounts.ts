@@ -41,7 +41,13 @@ export function placeAccounts(
   const slot = (account: number): number => slotOf(keyOf(account));
   const trusted =
     trust.basis === 'seeds' ? trustedGraph(graph, trust, slot, pins, members, copies) : undefined;
-  const found = timed('detect', () => detectCommunities(trusted?.graph ?? graph, { engine: 'auto', seed }));
+  const found = timed('detect', () =>
+    detectCommunities(trusted?.graph ?? graph, {
+      engine: 'auto',
+      seed,
+      ...(trusted && { weights: trusted.followWeights }),
+    }),
+  );
   const common = { members, copies, extraCopies, hubs, seed, effort, allowShortfall: true };
   const report = {
     basis: trust.basis,

@@ -1,5 +1,4 @@
 import { followerCounts, groupGraph } from '@covey/graph';
-import type { Placement } from '@covey/placement';
 import type { TableMember } from '@covey/table';
 import type { ComputedEpoch } from './compute-epoch.ts';
 
@@ -21,14 +20,33 @@ export interface EpochReport {
   }[];
   /** [community, community, follows between], strongest first. */
   edges: [number, number, number][];
-  members: { id: string; masters: number; copies: number; groups: number }[];
+  members: {
+    id: string;
+    masters: number;
+    copies: number;
+    groups: number;
+    /** Readers that open it, and what they read from it, against the mean for its capacity. */
+    connections: number;
+    reads: number;
+  }[];
+  figures: {
+    /** Mean relays that a reader opens. */
+    fanout: number;
+    /** Readers looked at. */
+    readers: number;
+    /** The most loaded member against the mean. */
+    connectionBalance: number;
+    readBalance: number;
+    modularity: number;
+  };
 }
 
 /** The largest communities, the strongest ties between them, and what each member holds. Pure. */
 export function reportEpoch(
-  { searched, communities, placement }: Pick<ComputedEpoch, 'searched' | 'communities' | 'placement'>,
+  computed: Pick<ComputedEpoch, 'searched' | 'communities' | 'placement' | 'explainer' | 'modularity'>,
   members: readonly TableMember[],
 ): EpochReport {
+  const { searched, communities, placement, explainer, modularity } = computed;
   const { graph, communityOf, accounts } = searched;
   const shown = Math.min(communities, COMMUNITIES_MAX);
   const between = groupGraph(graph, communityOf, communities, EDGES_MAX * 2);
@@ -59,7 +77,14 @@ export function reportEpoch(
         .sort((a, b) => b[1] - a[1]),
     })),
     edges,
-    members: reportMembers(placement, members),
+    members: reportMembers(computed, members),
+    figures: {
+      fanout: explainer.fanout,
+      readers: explainer.readers.length,
+      connectionBalance: Math.max(0, ...explainer.loads.map(({ connections }) => connections)),
+      readBalance: Math.max(0, ...explainer.loads.map(({ reads }) => reads)),
+      modularity,
+    },
   };
 }
 
@@ -75,8 +100,17 @@ function insertTop(
   if (list.length > TOP_MAX) list.pop();
 }
 
-function reportMembers(placement: Placement, members: readonly TableMember[]): EpochReport['members'] {
-  const report = members.map(({ id }) => ({ id, masters: 0, copies: 0, groups: 0 }));
+function reportMembers(
+  { placement, explainer }: Pick<ComputedEpoch, 'placement' | 'explainer'>,
+  members: readonly TableMember[],
+): EpochReport['members'] {
+  const report = members.map(({ id }, i) => ({
+    id,
+    masters: 0,
+    copies: 0,
+    groups: 0,
+    ...explainer.loads[i]!,
+  }));
   for (const group of placement.groups) {
     if (group.hashed) continue;
     group.members.forEach((member, position) => {

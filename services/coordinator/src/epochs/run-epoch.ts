@@ -4,6 +4,7 @@ import { PlacementTable, type TableMember } from '@covey/table';
 import { type CommitContext, commitDraft } from './commit-draft.ts';
 import { computeOnThread } from './compute-thread.ts';
 import { lastEpoch, tableOf } from './epoch-store.ts';
+import { storeExplanations } from './explanation-store.ts';
 import { type EpochInputs, inputsDigest, memberOrder, type PlacementOptions } from './inputs.ts';
 import { pinsOf } from './pins.ts';
 
@@ -49,7 +50,7 @@ export async function runEpoch(options: RunEpochOptions): Promise<PlaceResult> {
   if (last && last.snapshot === snapshot && !options.force) return { changed: false, epoch: last.epoch };
 
   const inputs = { ...base, previous: previousBytes, previousRoot: last?.root };
-  const { computed, report } = await computeOnThread(inputs, onPhase, options.signal);
+  const { computed, report, explanations } = await computeOnThread(inputs, onPhase, options.signal);
   const ms: Record<string, number> = { load: loadMs, ...computed.ms };
   const counts = {
     accounts: graph.nodes,
@@ -76,12 +77,17 @@ export async function runEpoch(options: RunEpochOptions): Promise<PlaceResult> {
       ...report,
       communities: named as never,
       moved: computed.moved,
-      modularity: computed.modularity,
       trust: computed.trust,
       ms,
     },
   });
   ms['commit'] = Math.round(nowMs() - commitStartedMs);
+  onPhase('explain', 0, 1);
+  // The epoch stands without its explanations: who asks is told which epoch they are of.
+  const explainError = await storeExplanations(sql, inputs.epoch, explanations).then(
+    () => undefined,
+    (error) => String(error),
+  );
   ms['total'] = Math.round(nowMs() - startedMs);
   return {
     changed: true,
@@ -92,6 +98,7 @@ export async function runEpoch(options: RunEpochOptions): Promise<PlaceResult> {
     trust: computed.trust,
     tableBytes: computed.table.length,
     deltaBytes: computed.delta?.length ?? null,
+    ...(explainError === undefined ? {} : { explainError }),
     ms,
   };
 }

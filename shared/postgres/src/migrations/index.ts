@@ -2,6 +2,7 @@ import type { Migration } from '../migrate.ts';
 import { graph } from './001-graph.ts';
 import { epochs } from './002-epochs.ts';
 import { authority } from './003-authority.ts';
+import { explanations } from './005-explanations.ts';
 
 /** The whole schema, step by step. */
-export const MIGRATIONS: readonly Migration[] = [graph, epochs, authority];
+export const MIGRATIONS: readonly Migration[] = [graph, epochs, authority, explanations];
