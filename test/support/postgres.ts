@@ -22,6 +22,8 @@ const START_MS_MAX = 20_000;
 export interface TestPostgres {
   /** A database of this suite's own, empty. */
   url: string;
+  /** Ends the server (SIGQUIT: as a crash would) and starts it again; absent for a server that ran before. */
+  restart?(signal: 'SIGINT' | 'SIGQUIT'): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -57,7 +59,7 @@ async function embedded(): Promise<TestPostgres> {
     durable: false,
   };
   await initPostgres(server);
-  const running = await onFreePort(async (port) => {
+  const start = async (port: number) => {
     server.port = port;
     const child = new NativeServer({
       ...postgresCommand(server),
@@ -69,11 +71,17 @@ async function embedded(): Promise<TestPostgres> {
     const url = postgresUrl(server, 'postgres');
     await child.untilReady((signal) => waitForPostgres(url, START_MS_MAX, signal));
     return child;
-  });
+  };
+  let running = await onFreePort(start);
   await createDatabase(postgresUrl(server, 'postgres'), 'covey');
   const stop = async () => {
     await running.stop('SIGINT');
     rmSync(directory, { recursive: true, force: true });
   };
-  return { url: postgresUrl(server, 'covey'), stop };
+  const restart = async (signal: 'SIGINT' | 'SIGQUIT') => {
+    await running.stop(signal);
+    rmSync(join(server.dataDir, 'postmaster.pid'), { force: true });
+    running = await start(server.port);
+  };
+  return { url: postgresUrl(server, 'covey'), restart, stop };
 }
