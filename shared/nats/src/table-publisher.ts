@@ -95,7 +95,8 @@ export class TablePublisher {
       await js.publish(s.delta(epoch), delta, { msgID: `delta-${epoch}-${root}` });
     if (cosignatures?.length) await this.publishCosignatures(epoch, cosignatures);
     await js.publish(s.manifest, JSON.stringify(manifest), { msgID: manifest.id });
-    await this.#forgetOldSnapshots(bucket, epoch);
+    // What could not be removed now is removed after the next epoch: this one is out.
+    await this.#forgetOldSnapshots(bucket, epoch).catch(() => {});
   }
 
   /** Signatures that came after the manifest: followers that wait for them look again. */
