@@ -61,6 +61,11 @@ export class Acknowledgements {
     return this.#options.members().filter((id) => this.#applied.get(id) === epoch).length;
   }
 
+  /** Whether a member says that it applies `epoch`. */
+  applies(member: string, epoch: number): boolean {
+    return this.#applied.get(member) === epoch;
+  }
+
   #take(ack: Ack, subject: string): void {
     // The server lets a member publish under its own id alone, so the subject says who speaks.
     if (

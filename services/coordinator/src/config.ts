@@ -39,6 +39,8 @@ export interface CoordinatorConfig {
   placement: PlacementOptions;
   /** Where `covey ingest -` spools standard input; removed from there once read. */
   spoolDir: string;
+  /** Milliseconds between rounds of probes; 0: members are not probed. */
+  probeEveryMs: number;
   /** Milliseconds between looks at whether the graph has changed. */
   placeEveryMs: number;
 }
@@ -95,6 +97,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       trustAccounts: read.integer('COVEY_TRUST_ACCOUNTS', { min: 1, max: 1e9, fallback: 100_000 }),
     },
     spoolDir: join(read.string('COVEY_HOME', '.covey'), 'ingest'),
+    probeEveryMs: read.integer('COVEY_PROBE_EVERY_S', { min: 0, max: 86_400, fallback: 900 }) * 1000,
     placeEveryMs: read.integer('COVEY_PLACE_EVERY_S', { min: 10, max: 86_400, fallback: 3600 }) * 1000,
   };
 }

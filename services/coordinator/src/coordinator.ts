@@ -37,6 +37,7 @@ import { NatsUsers } from './membership/nats-users.ts';
 import { OrderDesk } from './membership/order-desk.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { Outbox } from './outbox.ts';
+import { Prober } from './probes/prober.ts';
 
 const MIGRATE_RETRY_MS = 2_000;
 const JOB_COUNTS_MS = 10_000;
@@ -62,6 +63,7 @@ export class Coordinator {
   readonly #ingest: IngestWorker;
   readonly #desk: OrderDesk;
   readonly #keeper: Keeper;
+  readonly #prober: Prober | undefined;
   /** Ids of those that an epoch is made with. */
   #members: readonly string[] = [];
   /** Takes placements; there only while this coordinator leads. */
@@ -118,6 +120,7 @@ export class Coordinator {
       nowMs: Date.now,
       log,
     });
+    this.#prober = config.probeEveryMs > 0 ? this.#newProber() : undefined;
     this.#keeper = new Keeper({
       sql: this.#sql,
       jobs: this.#jobs,
@@ -143,6 +146,28 @@ export class Coordinator {
     });
   }
 
+  #newProber(): Prober {
+    const { cluster, profile, keys, admission, probeEveryMs } = this.#config;
+    return new Prober({
+      sql: this.#sql,
+      jobs: this.#jobs,
+      cluster,
+      profile,
+      secretKey: keys.secretKey,
+      pubkey: keys.pubkey,
+      admission,
+      everyMs: probeEveryMs,
+      nowMs: Date.now,
+      leads: () => this.#lease.fence !== undefined,
+      applies: (member, epoch) => this.#acks.applies(member, epoch),
+      onProbe: ({ id, name }, { outcome, ms }) => {
+        this.#metrics.probeOk.set({ member: id, name }, outcome === 'ok' ? 1 : 0);
+        if (ms !== undefined) this.#metrics.probeMs.set({ member: id, name }, ms);
+      },
+      log: this.#log,
+    });
+  }
+
   #newJobs(): Jobs {
     const { cluster, redisUrl, databaseUrl } = this.#config;
     return new Jobs({ cluster, redisUrl, databaseUrl, logger: this.#log });
@@ -163,6 +188,7 @@ export class Coordinator {
     this.#outbox.start();
     await this.#ingest.start();
     if (!this.#revoked) this.#lease.start();
+    this.#prober?.start();
     this.#counting = setInterval(() => void this.#count(), JOB_COUNTS_MS);
     this.#log.info({ members: this.#members.length, jobs: this.#jobs.kind }, 'coordinator started');
     if (this.#config.placement.trustSeeds.length === 0)
@@ -177,6 +203,7 @@ export class Coordinator {
     clearInterval(this.#counting);
     await this.#follow();
     await this.#keeper.stop();
+    await this.#prober?.stop();
     await this.#jobs.close();
     await this.#ingest.stop();
     await this.#outbox.stop();

@@ -12,6 +12,8 @@ export function createMetrics() {
     epoch: gauge('covey_epoch', 'Newest epoch published by this coordinator'),
     members: gauge('covey_members', 'Members by state', ['state']),
     revoked: gauge('covey_coordinator_revoked', '1 when the root has revoked this coordinator’s key'),
+    probeOk: gauge('covey_member_probe_ok', '1 when the last probe found nothing wrong', ['member', 'name']),
+    probeMs: gauge('covey_member_probe_ms', 'From sending a probe event to its OK', ['member', 'name']),
     paused: gauge('covey_placement_paused', '1 while placement is paused by an order'),
     appliedMembers: gauge('covey_epoch_applied_members', 'Members that apply the newest epoch'),
     publishToAppliedMs: gauge(

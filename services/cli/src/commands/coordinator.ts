@@ -16,6 +16,8 @@ Environment:${COMMON_VARIABLES}
                               (COVEY_ADMIT_LIST: npub or hex, commas), or open
   COVEY_MEMBERS_MAX           beyond so many, everybody waits for an admin (default 256)
   COVEY_CAPACITY_FACTOR       a newcomer counts for at most so many times the median member (default 4)
+  COVEY_PROBE_EVERY_S         how often members are used as a client would, to see that they keep to the table
+                              (default 900; 0: never)
   COVEY_ADMINS                public keys that may give signed orders (npub or hex, commas)
   COVEY_NATS_USERS_FILE       keep the users of a nats-server in this file, which its configuration includes, and reload
                               it (COVEY_NATS_PID_FILE); with COVEY_NATS_COORDINATORS and COVEY_NATS_APIS, public nkeys

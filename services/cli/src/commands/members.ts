@@ -1,7 +1,7 @@
 import { readSecretFile, readSecretKeyFile } from '@covey/config';
 import { publicNkey } from '@covey/nats';
 import { npubEncode, publicKeyOf } from '@covey/nostr';
-import { listMembers, type MemberRow } from '@covey/postgres';
+import { listMembers, listProbes, type MemberRow, type Probe } from '@covey/postgres';
 import type { Capacity, MemberOrder } from '@covey/protocol';
 import { type Command, InvalidArgumentError } from 'commander';
 import { alignColumns, CommandError, EXIT, runAsking } from '../api-client.ts';
@@ -14,7 +14,8 @@ Exit codes: 0 done, 64 wrong usage, 65 not possible as things stand, 69 nothing 
 
 const listHelp = `
 States: requested (waits for covey admit) → active → draining (moved away while it serves) → left; suspended (keeps what it
-holds, gets nothing new); refused. "used" is the part of the declared capacity that placement counts with.
+holds, gets nothing new); refused. "used" is the part of the declared capacity that placement counts with. "probe" is what the
+coordinator found when it last used the member as a client would; astray: it does not keep to the table that it acknowledges.
 
 Examples:
   covey members
@@ -92,19 +93,23 @@ function registerMemberOrder(
 }
 
 async function list({ json }: { json?: boolean }): Promise<void> {
-  const members = await withDatabase(findCluster(process.env), listMembers);
+  const members = await withDatabase(findCluster(process.env), async (sql) => {
+    const probes = await listProbes(sql);
+    return (await listMembers(sql)).map((member) => ({ ...member, probes: probes.get(member.id) ?? [] }));
+  });
   if (json) return void console.log(JSON.stringify(members, null, 2));
   if (members.length === 0)
     return void console.log('no members yet: covey join asks to be one, and COVEY_MEMBERS_FILE names some');
   console.log(
     alignColumns([
-      ['name', 'state', 'since', 'operator', 'declared', 'used', 'url', 'key'],
+      ['name', 'state', 'since', 'operator', 'declared', 'used', 'probe', 'url', 'key'],
       ...members.map(row),
     ]),
   );
 }
 
-function row(member: MemberRow): (string | number)[] {
+function row(member: MemberRow & { probes: Probe[] }): (string | number)[] {
+  const [probe] = member.probes;
   const { name, state, reason, leaving, changedAt, operator, declared, capacity: used, url, id } = member;
   const why = leaving ? 'leaving' : ['requested', 'suspended', 'refused'].includes(state) ? reason : '';
   return [
@@ -114,6 +119,7 @@ function row(member: MemberRow): (string | number)[] {
     operator === id ? '(itself)' : operator,
     short(declared),
     short(used),
+    probe ? (probe.outcome === 'ok' ? `ok, ${probe.ms ?? 0} ms` : probe.outcome) : '',
     url,
     npubEncode(id),
   ];
