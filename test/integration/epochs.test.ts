@@ -271,7 +271,7 @@ describe('epochs, from the graph in PostgreSQL to a follower behind NATS', () =>
       link,
       cluster: CLUSTER,
       leads: () => true,
-      onPublished: (epoch) => {
+      onPublished: ({ epoch }) => {
         published = epoch;
       },
       log,

@@ -32,6 +32,7 @@ import { runEpoch } from './epochs/run-epoch.ts';
 import { serveHealth } from './health-server.ts';
 import { IngestWorker } from './ingest/index.ts';
 import { Lease } from './lease.ts';
+import { ManifestEvents } from './manifest-events.ts';
 import { Keeper } from './membership/keeper.ts';
 import { NatsUsers } from './membership/nats-users.ts';
 import { OrderDesk } from './membership/order-desk.ts';
@@ -59,6 +60,7 @@ export class Coordinator {
   readonly #lease: Lease;
   readonly #outbox: Outbox;
   readonly #acks: Acknowledgements;
+  readonly #heads: ManifestEvents;
   readonly #jobs: Jobs;
   readonly #ingest: IngestWorker;
   readonly #desk: OrderDesk;
@@ -88,15 +90,17 @@ export class Coordinator {
       nowMs: () => performance.now(),
       log,
     });
+    this.#heads = new ManifestEvents({ profile: config.profile }, log);
     this.#outbox = new Outbox({
       sql: this.#sql,
       link: this.#link,
       cluster,
       replicas: config.natsReplicas,
       leads: () => this.#lease.fence !== undefined,
-      onPublished: (epoch) => {
+      onPublished: ({ epoch, manifest, snapshot }, revocations) => {
         this.#metrics.epoch.set(epoch);
         this.#acks.published(epoch);
+        this.#heads.publish([config.keys.certificate, ...revocations, manifest], snapshot);
       },
       log,
     });
@@ -207,6 +211,7 @@ export class Coordinator {
     await this.#jobs.close();
     await this.#ingest.stop();
     await this.#outbox.stop();
+    await this.#heads.stop();
     this.#acks.stop();
     await this.#lease.stop();
     await this.#link.close();

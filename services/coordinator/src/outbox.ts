@@ -1,6 +1,7 @@
 import { type NatsLink, TablePublisher } from '@covey/nats';
+import type { NostrEvent } from '@covey/nostr';
 import { listCosignatures, listRevocations, type Sql } from '@covey/postgres';
-import { nextInOutbox, removeFromOutbox, republishLast } from './epochs/epoch-store.ts';
+import { nextInOutbox, type OutboxItem, removeFromOutbox, republishLast } from './epochs/epoch-store.ts';
 
 const RETRY_MS = 5_000;
 
@@ -12,7 +13,7 @@ export interface OutboxOptions {
   replicas?: number;
   /** Whether this coordinator leads right now. */
   leads: () => boolean;
-  onPublished: (epoch: number) => void;
+  onPublished: (item: OutboxItem, revocations: readonly NostrEvent[]) => void;
   log: { info(fields: object, text: string): void; warn(fields: object, text: string): void };
 }
 
@@ -89,7 +90,7 @@ export class Outbox {
             { epoch: item.epoch, tableBytes: item.snapshot.length, deltaBytes: item.delta?.length ?? null },
             'epoch published',
           );
-          onPublished(item.epoch);
+          onPublished(item, await listRevocations(sql));
         }
       }
       await this.#publishCosignatures();

@@ -82,7 +82,9 @@ export class NatsLink {
         connection = await connect({ ...options, waitOnFirstConnect: false, timeout: FIRST_TIMEOUT_MS });
       } catch (error) {
         this.lastError = error as Error;
-        await new Promise((resolve) => setTimeout(resolve, FIRST_RETRY_MS).unref());
+        // With chance in it: a server that all members come to at once runs out of time for each of them.
+        const waitMs = FIRST_RETRY_MS * (1 + Math.random());
+        await new Promise((resolve) => setTimeout(resolve, waitMs).unref());
       }
     }
     if (!connection) return;

@@ -1,27 +1,22 @@
 import { createHmac } from 'node:crypto';
-import { isPrivateRelayUrl, type NostrEvent, publicKeyOf, signEvent } from '@covey/nostr';
+import { type NostrEvent, publicKeyOf, signEvent } from '@covey/nostr';
 import type { Probe } from '@covey/postgres';
 import { parseRedirect } from '@covey/protocol';
 import type { PlacementTable } from '@covey/table';
-import { WebSocket } from 'ws';
-import { publicLookup } from '../public-lookup.ts';
+import { type ExchangeOptions, exchange, publishEvent } from '../relay-exchange.ts';
 
 /** Application data (NIP-78): nothing tells a canary from what clients write. */
 const KIND = 30078;
 const EXPIRES_SECONDS = 86_400;
 /** Keys that are tried until one is held by the member, and one is not. */
 const KEYS_MAX = 256;
-const FRAME_BYTES_MAX = 1 << 20;
 
-export interface CanaryOptions {
+export interface CanaryOptions extends ExchangeOptions {
   /** Keys of canaries follow from it: nobody else knows them. */
   secretKey: string;
   cluster: string;
-  profile: 'local' | 'public';
   /** Unix milliseconds. */
   nowMs: () => number;
-  /** How long an answer may take. */
-  answerMs?: number;
   /** How long an event may take to the member that holds its author. */
   arriveMs?: number;
 }
@@ -45,7 +40,7 @@ export async function probeMember(
     if (own) {
       const event = canary(own, options);
       const startedMs = performance.now();
-      const { ok, message } = await publish(url, event, options);
+      const { ok, message } = await publishEvent(url, event, options);
       ms = Math.round(performance.now() - startedMs);
       if (!ok) return { outcome: 'astray', detail: `refuses an account that it holds: ${message}`, ms };
       if (!(await has(url, event, options)))
@@ -53,7 +48,7 @@ export async function probeMember(
     }
     if (other) {
       const event = canary(other, options);
-      const { ok, message } = await publish(url, event, options);
+      const { ok, message } = await publishEvent(url, event, options);
       const holders = table.locate(publicKeyOf(other)).members.map((index) => table.members[index]!.url);
       const fault = ok ? await arrives(event, holders, options) : refusalFault(message, holders);
       if (fault) return { outcome: 'astray', detail: fault, ms };
@@ -122,59 +117,11 @@ function canary(secretKey: string, { nowMs }: CanaryOptions): NostrEvent {
   return signEvent(event, secretKey);
 }
 
-async function publish(url: string, event: NostrEvent, options: CanaryOptions) {
-  return await converse(url, ['EVENT', event], options, ([type, id, ok, message]) =>
-    type === 'OK' && id === event.id ? { ok: ok === true, message: String(message ?? '') } : undefined,
-  );
-}
-
 /** Whether a REQ gives the event. */
 async function has(url: string, event: NostrEvent, options: CanaryOptions): Promise<boolean> {
   const filter = { authors: [event.pubkey], kinds: [KIND], limit: 1 };
-  return await converse(url, ['REQ', 'c', filter], options, ([type, , value]) => {
+  return await exchange(url, ['REQ', 'c', filter], options, ([type, , value]) => {
     if (type === 'EVENT' && (value as NostrEvent | undefined)?.id === event.id) return true;
     return type === 'EOSE' || type === 'CLOSED' ? false : undefined;
   });
-}
-
-/** Sends one frame, and gives what `onFrame` makes of the answers. @throws when the relay can't be reached, or is silent */
-async function converse<T>(
-  url: string,
-  frame: unknown[],
-  { profile, answerMs = 10_000 }: CanaryOptions,
-  onFrame: (answer: unknown[]) => T | undefined,
-): Promise<T> {
-  if (profile === 'public' && isPrivateRelayUrl(url)) throw new Error(`${url} is not on the public internet`);
-  const socket = new WebSocket(url, {
-    handshakeTimeout: answerMs,
-    maxPayload: FRAME_BYTES_MAX,
-    perMessageDeflate: false,
-    ...(profile === 'public' ? { lookup: publicLookup } : {}),
-  });
-  let timer: NodeJS.Timeout | undefined;
-  try {
-    return await new Promise<T>((resolve, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer in ${answerMs / 1000} s`)), answerMs);
-      socket.on('open', () => socket.send(JSON.stringify(frame)));
-      socket.on('error', reject);
-      socket.on('close', () => reject(new Error('the connection was closed')));
-      socket.on('message', (data) => {
-        const answer = parse(data.toString());
-        const result = Array.isArray(answer) ? onFrame(answer) : undefined;
-        if (result !== undefined) resolve(result);
-      });
-    });
-  } finally {
-    clearTimeout(timer);
-    socket.removeAllListeners('close');
-    socket.close();
-  }
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
