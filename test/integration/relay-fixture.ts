@@ -1,7 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DEFAULT_LIMITS, FixedTable, type Limits, Relay, type RelayConfig } from '@covey/relay';
+import {
+  DEFAULT_LIMITS,
+  FixedTable,
+  type Limits,
+  openMemberStore,
+  Relay,
+  type RelayConfig,
+} from '@covey/relay';
 import { type FixtureGroup, fixtureTable } from '../conformance/placement-fixture.ts';
 import { newSigner, type Signer } from '../conformance/signer.ts';
 import { freePort } from '../support/free-port.ts';
@@ -97,7 +104,12 @@ async function makeMember(dir: string, limits: Partial<Limits> = {}): Promise<Te
         limits: { ...DEFAULT_LIMITS, ...limits },
         ...changes,
       };
-      member.relay = new Relay({ config, tables: member.tables, log: quiet });
+      member.relay = new Relay({
+        config,
+        tables: member.tables,
+        store: await openMemberStore(config, Date.now),
+        log: quiet,
+      });
       await member.relay.start();
       return member.relay;
     },

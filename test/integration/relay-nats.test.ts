@@ -43,7 +43,7 @@ describe('a member on NATS', { timeout: 60_000 }, () => {
 
   const url = (i: number) => `ws://127.0.0.1:${ports[i]}`;
   const make = (i: number, natsUrl: string | undefined, more: Record<string, string> = {}) =>
-    new Member(
+    Member.open(
       readConfig({
         COVEY_MEMBER_KEY_FILE: join(dir, `${i}.key`),
         COVEY_MEMBER_DIR: join(dir, `member-${i}`),
@@ -123,7 +123,7 @@ describe('a member on NATS', { timeout: 60_000 }, () => {
     connection.subscribe(s.mirroreds, {
       callback: (_, message) => void mirrored.push(readMirrored(message.data)),
     });
-    for (const i of [0, 1]) members.push(make(i, nats.url));
+    for (const i of [0, 1]) members.push(await make(i, nats.url));
     for (const member of members) await member.start();
   });
   after(async () => {
@@ -165,7 +165,7 @@ describe('a member on NATS', { timeout: 60_000 }, () => {
     const client = await WireClient.open(url(0));
     await client.publish(alice.sign({ kind: 10002, tags: [['r', home.url]] }));
     await members[0]!.stop();
-    members[0] = make(0, nats.url, { COVEY_MIRROR: 'on' });
+    members[0] = await make(0, nats.url, { COVEY_MIRROR: 'on' });
     await members[0].start();
     const said = await until('word of alice', () => mirrored.find((m) => m.accounts.length > 0));
     assert.equal(said.member, keys[0]!.pubkey);
@@ -190,7 +190,7 @@ describe('a member on NATS', { timeout: 60_000 }, () => {
 
   it('comes back by its last table when NATS is gone', async () => {
     await members[0]!.stop();
-    members[0] = make(0, undefined);
+    members[0] = await make(0, undefined);
     await members[0].start();
     assert.equal(members[0].relay.epoch, 3);
     const client = await WireClient.open(url(0));

@@ -13,6 +13,8 @@ export interface RelayConfig {
   secretKey: string;
   /** Folder of its own: store, and the cached table. */
   dir: string;
+  /** `postgres://…`: where events are kept instead of the folder. */
+  storeUrl?: string | undefined;
   listen: { host: string; port: number };
   /** The URL that clients and members open; `ws://host:port` when not given. */
   publicUrl: string | undefined;
@@ -59,6 +61,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): { relay: RelayConfig
     relay: {
       secretKey: env.secretKeyFile('COVEY_MEMBER_KEY_FILE'),
       dir: env.string('COVEY_MEMBER_DIR'),
+      storeUrl: env.optional('COVEY_STORE_URL') && env.url('COVEY_STORE_URL', ['postgres', 'postgresql']),
       listen: env.listen('COVEY_LISTEN', '127.0.0.1:4601'),
       publicUrl: publicUrl === undefined ? undefined : relayUrl('COVEY_PUBLIC_URL', publicUrl),
       cluster: env.string('COVEY_CLUSTER', 'local'),

@@ -10,7 +10,7 @@ const log = createLogger('relay');
 const STOP_MS_MAX = 5000;
 
 try {
-  const member = new Member(readConfig(process.env), log);
+  const member = await Member.open(readConfig(process.env), log);
   let stopping = false;
   const stop = async (why: string) => {
     if (stopping) return;

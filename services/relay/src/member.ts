@@ -5,7 +5,14 @@ import { publicKeyOf } from '@covey/nostr';
 import { Announcer } from './announcer.ts';
 import type { FollowConfig, RelayConfig } from './config.ts';
 import { Relay } from './relay.ts';
+import type { MemberStore } from './store/member-store.ts';
+import { openMemberStore } from './store/open-member-store.ts';
 import { FixedTable, type TableSource } from './table-source.ts';
+
+export interface MemberConfig {
+  relay: RelayConfig;
+  follow: FollowConfig;
+}
 
 /** A relay with the cluster around it: the table it follows over NATS, and what it tells the coordinator. */
 export class Member {
@@ -14,8 +21,12 @@ export class Member {
   readonly #announcer: Announcer | undefined;
   readonly #tables: TableSource;
 
-  /** @throws StoreError */
-  constructor({ relay, follow }: { relay: RelayConfig; follow: FollowConfig }, log: Logger) {
+  /** Opens its store. @throws StoreError */
+  static async open(config: MemberConfig, log: Logger): Promise<Member> {
+    return new Member(config, await openMemberStore(config.relay, Date.now), log);
+  }
+
+  private constructor({ relay, follow }: MemberConfig, store: MemberStore, log: Logger) {
     const user = publicKeyOf(relay.secretKey);
     const { natsUrl, nkeyFile, credsFile, roots, signaturesMin } = follow;
     this.#link = natsUrl ? new NatsLink({ url: natsUrl, user, nkeyFile, credsFile }) : undefined;
@@ -34,7 +45,7 @@ export class Member {
           });
     if (roots.length === 0)
       log.warn({}, 'COVEY_ROOTS names no trusted root key: this relay follows no table and stands alone');
-    this.relay = new Relay({ config: relay, tables: this.#tables, log });
+    this.relay = new Relay({ config: relay, tables: this.#tables, store, log });
     this.#announcer = this.#link
       ? new Announcer({ relay: this.relay, link: this.#link, cluster: relay.cluster, clock: Date.now })
       : undefined;

@@ -11,6 +11,8 @@ export interface MemberStore {
   readonly mirror: MirrorState;
   /** Told of every commit: writes in it, and how long it took with its sync to disk. */
   onCommit: (writes: number, ms: number) => void;
+  /** The JSON of every event, what deletes first, so that an import undoes nothing. */
+  everything(): Iterable<string> | AsyncIterable<string>;
   /** Makes the backup that `covey relay backup` asked for, if one was. @returns where it is */
   answerBackupRequest(): Promise<string | undefined>;
   /** Makes durable what waits, and closes. */

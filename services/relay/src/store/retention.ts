@@ -44,3 +44,20 @@ export function isRetained(
   const rule = rules.find(({ from, to }) => event.kind >= from && event.kind <= to);
   return rule === undefined || event.created_at >= nowSeconds - rule.seconds;
 }
+
+/** The same rules as ranges of which none names a kind of another, without the kinds that are always kept. */
+export function disjointRules(rules: readonly RetentionRule[]): RetentionRule[] {
+  const taken: { from: number; to: number }[] = [KIND.deletion, KIND.vanish].map((k) => ({ from: k, to: k }));
+  return rules.flatMap((rule) => {
+    let free = [{ from: rule.from, to: rule.to }];
+    for (const { from, to } of taken)
+      free = free.flatMap((range) =>
+        [
+          { from: range.from, to: Math.min(range.to, from - 1) },
+          { from: Math.max(range.from, to + 1), to: range.to },
+        ].filter((part) => part.from <= part.to),
+      );
+    taken.push(rule);
+    return free.map((range) => ({ ...range, seconds: rule.seconds }));
+  });
+}

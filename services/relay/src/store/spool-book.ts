@@ -60,9 +60,9 @@ export class SpoolBook {
     let seq = rows.seqOf(event.id);
     if (seq === undefined) {
       const json = JSON.stringify(event);
-      if (this.#bytes + json.length > this.#bounds.bytesMax)
-        return { outcome: 'full', dropped: destinations };
-      this.#bytes += json.length;
+      const bytes = Buffer.byteLength(json);
+      if (this.#bytes + bytes > this.#bounds.bytesMax) return { outcome: 'full', dropped: destinations };
+      this.#bytes += bytes;
       seq = rows.insert(event, json, hops, nowMs);
     }
     let added = 0;

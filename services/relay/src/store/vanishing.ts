@@ -1,9 +1,10 @@
 import { KIND } from '@covey/nostr';
 import { authorOf } from './answer.ts';
+import { accountsOf } from './write-rules.ts';
 
 /**
  * Accounts that asked to vanish (NIP-62) and of which something may still be stored, in memory: from the request on nothing
- * of theirs up to then is served; it goes from the disk a batch at a time.
+ * of theirs up to then, nor what is sealed for them, is served; it goes from the disk a batch at a time.
  */
 export class Vanishing {
   readonly #until = new Map<string, number>();
@@ -33,8 +34,10 @@ export class Vanishing {
 
   /** Whether a stored event is on its way out. */
   readonly hides = (json: string, createdAt: number): boolean => {
-    if (this.#until.size === 0) return false;
-    const until = this.#until.get(authorOf(json));
-    return until !== undefined && createdAt <= until && !json.includes(`"kind":${KIND.vanish},`);
+    if (this.#until.size === 0 || json.includes(`"kind":${KIND.vanish},`)) return false;
+    const accounts = json.includes(`"kind":${KIND.sealedDm},`)
+      ? accountsOf(JSON.parse(json))
+      : [authorOf(json)];
+    return accounts.some((pubkey) => createdAt <= (this.#until.get(pubkey) ?? -1));
   };
 }

@@ -34,6 +34,10 @@ export function sqliteStoreIn(db: DatabaseSync, options: StoreOptions): MemberSt
     items: new SqliteItems(db),
     mirror: openMirrorState(db, commits),
     onCommit: () => {},
+    *everything() {
+      const rows = db.prepare('SELECT json FROM events ORDER BY kind NOT IN (5, 62), seq');
+      for (const row of rows.iterate()) yield row['json'] as string;
+    },
     answerBackupRequest: () => answerBackupRequest(dir, (to) => backup(db, to)),
     async close() {
       commits.drain();

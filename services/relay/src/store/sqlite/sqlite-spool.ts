@@ -28,7 +28,7 @@ export class SqliteSpool implements Spool {
   }
 
   #recount(): void {
-    const bytes = this.#sql('SELECT coalesce(sum(length(json)), 0) AS n FROM spool').get()!['n'];
+    const bytes = this.#sql('SELECT coalesce(sum(octet_length(json)), 0) AS n FROM spool').get()!['n'];
     const rows = this.#sql('SELECT member, count(*) AS n FROM spool_destinations GROUP BY member').all();
     this.book.load(
       Number(bytes),
@@ -88,7 +88,7 @@ export class SqliteSpool implements Spool {
       if (!changes) continue;
       this.book.struck(member);
       const gone = this.#sql(
-        'DELETE FROM spool WHERE seq = ?1 AND NOT EXISTS (SELECT 1 FROM spool_destinations WHERE seq = ?1) RETURNING length(json) AS bytes',
+        'DELETE FROM spool WHERE seq = ?1 AND NOT EXISTS (SELECT 1 FROM spool_destinations WHERE seq = ?1) RETURNING octet_length(json) AS bytes',
       ).get(seq);
       if (gone) this.book.gone(Number(gone['bytes']));
     }

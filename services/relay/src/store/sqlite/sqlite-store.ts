@@ -12,7 +12,7 @@ import type {
 } from '../event-store.ts';
 import type { Range } from '../plan.ts';
 import { countMatching, itemsMatching } from '../read-all.ts';
-import { isRetained, type RetentionRule } from '../retention.ts';
+import { disjointRules, type RetentionRule } from '../retention.ts';
 import { Vanishing } from '../vanishing.ts';
 import { applyWrite } from '../write-rules.ts';
 import type { CommitQueue } from './commit-queue.ts';
@@ -117,17 +117,12 @@ export class SqliteStore implements EventStore {
 
   async removeUnretained(rules: readonly RetentionRule[], now: number): Promise<number> {
     const old = this.#sql(
-      'SELECT seq, json, kind, created_at FROM events WHERE kind BETWEEN ? AND ? AND created_at < ? LIMIT ?',
+      'SELECT seq, json FROM events WHERE kind BETWEEN ? AND ? AND created_at < ? LIMIT ?',
     );
     return await this.#commits.run(() => {
       let removed = 0;
-      for (const { from, to, seconds } of rules) {
-        const rows = old.all(from, to, now - seconds, REMOVED_BATCH);
-        removed += this.#removeRows(
-          rows.filter(
-            (row) => !isRetained(rules, row as unknown as { kind: number; created_at: number }, now),
-          ),
-        );
+      for (const { from, to, seconds } of disjointRules(rules)) {
+        removed += this.#removeRows(old.all(from, to, now - seconds, REMOVED_BATCH));
       }
       return removed;
     });

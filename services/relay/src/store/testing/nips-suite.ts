@@ -132,14 +132,17 @@ export function nipsSuite(fixture: StoreFixture): void {
     const wrap = you.sign({ kind: 1059, created_at: NOW - 20, tags: [['p', me.pubkey]] });
     const mention = you.sign({ created_at: NOW - 20, tags: [['p', me.pubkey]] });
     for (const event of [deletion, wrap, mention]) await store.write({ event, keep: true });
+    const other = you.sign({ kind: 1059, created_at: NOW - 20, tags: [['p', you.pubkey]] });
+    await store.write({ event: other, keep: true });
     const request = me.sign({ kind: 62, tags: [['relay', 'ALL_RELAYS']] });
     assert.equal((await store.write({ event: request, keep: true, vanish: true })).outcome, 'stored');
     assert.ok(store.events > 500, 'the rest is still on the disk');
     assert.deepEqual(await ids(store, { authors: [me.pubkey] }), [request.id]);
     assert.deepEqual(await ids(store, { '#t': ['7'] }), []);
+    assert.deepEqual(await ids(store, { kinds: [1059] }), [other.id], 'nor what is sealed for the account');
     while ((await store.removeVanished()) > 0);
-    assert.deepEqual(await ids(store, {}), [request.id, mention.id]);
-    assert.equal(await rows('tags'), 1);
+    assert.deepEqual(new Set(await ids(store, {})), new Set([request.id, mention.id, other.id]));
+    assert.equal(await rows('tags'), 2);
     for (const event of [mine[0]!, deletion, wrap])
       assert.equal((await store.write({ event, keep: true })).outcome, 'deleted');
     await store.write({

@@ -49,7 +49,7 @@ export function spoolSuite(fixture: StoreFixture): void {
 
     it('is bounded in bytes, and has room again when something was delivered', async () => {
       const { store, spool, close } = await open();
-      const large = () => ({ event: event({ content: 'x'.repeat(60_000) }), keep: false, spool: to('m') });
+      const large = () => ({ event: event({ content: '🐦'.repeat(15_000) }), keep: false, spool: to('m') });
       assert.equal((await store.write(large())).outcome, 'spooled');
       assert.equal((await store.write(large())).outcome, 'full');
       await spool.settle('m', [(await spool.next('m', 0, 1))[0]!.seq]);

@@ -21,7 +21,7 @@ export interface OpenStore {
 /** The clock of stores under test, Unix milliseconds. */
 export const CLOCK_MS = 1_000_000;
 export const SPOOL: SpoolBounds = { perMemberMax: 100, bytesMax: 100_000 };
-export const WRITES_WAITING_MAX = 10_000;
+export const WRITES_WAITING_MAX = 8000;
 
 export const hex = (n: number, digit = 'a') => n.toString(16).padStart(64, digit);
 let ids = 0;

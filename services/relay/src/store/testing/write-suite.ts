@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { contents, event, hex, keep, SPOOL, type StoreFixture, storeName } from './store-fixture.ts';
+import { parseRetention } from '../retention.ts';
+import {
+  CLOCK_MS,
+  contents,
+  event,
+  hex,
+  keep,
+  SPOOL,
+  type StoreFixture,
+  storeName,
+} from './store-fixture.ts';
 
 /** What becomes of a write. */
 export function writeSuite(fixture: StoreFixture): void {
@@ -116,6 +126,76 @@ export function writeSuite(fixture: StoreFixture): void {
       await store.write(keep(event({ kind: 5, created_at: 6, tags: [['a', `10002:${hex(1)}:`]] })));
       assert.deepEqual(await contents(store, { kinds: [10002] }), []);
       await close();
+    });
+
+    it('what the rules of retention do not keep goes, a batch at a time; what deletes stays', async () => {
+      const { store, rows, close } = await open();
+      const rules = parseRetention('', '6=1000,1=1,30000-39999=2,0-65535=4');
+      const now = 10 * 86_400;
+      const at = (kind: number, daysAgo: number) =>
+        event({
+          kind,
+          created_at: now - daysAgo * 86_400 - 1,
+          tags: [['d', `${kind} ${daysAgo}`]],
+          content: `${kind}`,
+        });
+      // More than a batch that an earlier rule keeps: the later rule gets past them.
+      await Promise.all(Array.from({ length: 600 }, () => store.write(keep(at(6, 5)))));
+      for (const e of [at(1, 0), at(7, 3), at(30023, 1), at(5, 9), at(62, 9)]) await store.write(keep(e));
+      const old = Array.from({ length: 1100 }, () => at(1, 1));
+      await Promise.all([...old, at(30023, 2), at(7, 4)].map((e) => store.write(keep(e))));
+      for (let left = 1; left > 0; ) left = await store.removeUnretained(rules, now);
+      assert.equal(store.events, 605);
+      assert.deepEqual((await contents(store, { kinds: [1, 5, 7, 62, 30023] })).sort(), [
+        '1',
+        '30023',
+        '5',
+        '62',
+        '7',
+      ]);
+      assert.equal(await rows('tags'), 605);
+      await close();
+    });
+
+    it('what others hold goes without a mark, and may come back', async () => {
+      const { store, close } = await open();
+      const gone = Array.from({ length: 3 }, () => event({ content: 'gone' }));
+      for (const e of [...gone, event({ content: 'stays' })]) await store.write(keep(e));
+      assert.equal(await store.removeIds([...gone.map(({ id }) => id), hex(123_456, '0')]), 3);
+      assert.deepEqual(await contents(store), ['stays']);
+      assert.equal((await store.write(keep(gone[0]!))).outcome, 'stored');
+      await close();
+    });
+
+    it('authors and their events are walked in order, and what was handed over is remembered', async () => {
+      const name = storeName();
+      const { store, spool, close } = await open(name);
+      for (let i = 0; i < 30; i++)
+        await store.write({
+          ...keep(event({ pubkey: hex(i % 10, '0'), created_at: i })),
+          delivered: i === 25,
+        });
+      assert.deepEqual(
+        await store.authors('', 4),
+        [0, 1, 2, 3].map((n) => hex(n, '0')),
+      );
+      assert.deepEqual(
+        await store.authors(hex(7, '0'), 4),
+        [8, 9].map((n) => hex(n, '0')),
+      );
+      const own: number[] = [];
+      const range = { index: 'author', pubkey: Buffer.from(hex(5, '0'), 'hex') } as const;
+      for await (const e of store.eventsIn(range)) own.push(e.created_at);
+      assert.deepEqual(own, [15, 5], 'what is here for somebody it tags is not its author’s');
+      const mark = { key: hex(5, '0'), destinations: 'm' };
+      await store.handOver([event()], ['m'], mark);
+      assert.equal(spool.waitingFor('m'), 1);
+      await close();
+      const again = await open(name);
+      assert.deepEqual(await again.store.handedOver(mark.key), { destinations: 'm', atMs: CLOCK_MS });
+      await again.store.handOver([], [], { ...mark, destinations: '' });
+      assert.equal(await again.store.handedOver(mark.key), undefined);
+      await again.close();
     });
 
     it('expired events are not served, and go', async () => {
