@@ -75,9 +75,7 @@ describe('a store in PostgreSQL', { timeout: 200_000 }, () => {
     await admin.unsafe(`SET search_path = ${name}`);
     for (const [index, sql] of Object.entries(PAGE)) {
       const literal = [
-        index === 'tag'
-          ? `array[decode('7472' || '78', 'hex')]`
-          : `array[decode('${hex(1)}', 'hex')]`,
+        index === 'tag' ? `array[decode('747278', 'hex')]` : `array[decode('${hex(1)}', 'hex')]`,
         'array[1]',
         '0',
         '5000',

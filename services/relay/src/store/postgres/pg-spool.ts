@@ -43,11 +43,11 @@ export class PgSpool implements Spool {
     );
   }
 
-  set onAdded(told: (member: string) => void) {
+  set onAdded(told: (member: string, seq: number) => void) {
     this.book.onAdded = told;
   }
 
-  get onAdded(): (member: string) => void {
+  get onAdded(): (member: string, seq: number) => void {
     return this.book.onAdded;
   }
 
