@@ -14,6 +14,7 @@ import { orderCopies } from './order.ts';
 import { type PackInput, packPart } from './pack.ts';
 import { communityParts } from './parts.ts';
 import { applyPins } from './pins.ts';
+import { placeSampled } from './place-sampled.ts';
 import {
   InfeasiblePlacementError,
   type Placement,
@@ -21,6 +22,7 @@ import {
   type Shortfall,
   usableMembers,
 } from './problem.ts';
+import { readersToSearch } from './sample.ts';
 import { pricedSearch } from './search/priced.ts';
 import { rebalance } from './search/rebalance.ts';
 import { searchCold, searchWarm } from './search/search.ts';
@@ -43,7 +45,8 @@ export type PlaceProgress = (phase: string, done: number, total: number) => void
 /**
  * Decides which members hold each account: communities packed on members as a start, a priced search on what readers
  * open, groups formed from equal lists. With `previous`, rows that can stay do, and only a bounded share of accounts
- * changes for the better. Deterministic: the same problem gives the same arrays.
+ * changes for the better. Of very many follows the search sees a sample of readers. Deterministic: the same problem gives
+ * the same arrays.
  * @throws InvalidProblemError, InfeasiblePlacementError
  */
 export function place(problem: PlacementProblem, onProgress: PlaceProgress = () => {}): Placement {
@@ -77,9 +80,18 @@ export function place(problem: PlacementProblem, onProgress: PlaceProgress = () 
     denied,
     extraBudget,
   };
+  const readers = readersToSearch(problem);
+  if (readers && !previous && usable.length > copies) {
+    const sampled = placeSampled({ problem, usable, limits, readers, place, onProgress });
+    for (let account = 0; account < accounts; account++) {
+      if (!sampled.pinned.has(account)) fixed[account] = 0;
+    }
+    const kept = [...shortfalls.filter(({ constraint }) => constraint !== 'pins'), ...sampled.shortfalls];
+    return finish({ ...sampled, fixed, shortfalls: kept });
+  }
   if (!previous)
     packAll(problem, lists, usable, copyCaps(writeShares, copyLimit, admitted), limits, onProgress);
-  const state = stateOf(problem, lists, fixed, limits);
+  const state = stateOf(problem, lists, fixed, limits, readers);
   const hubs =
     problem.hubs === 'adaptive' || usable.length <= copies
       ? []
@@ -110,26 +122,33 @@ export function place(problem: PlacementProblem, onProgress: PlaceProgress = () 
     searchCold(state, options);
   }
   writeBack(state, lists);
-  requireCopies(problem, lists, shortfalls);
-  reportExcess(problem, state, usable, shares, shortfalls);
-  orderCopies({
-    lists,
-    communityOf: problem.communityOf,
-    fixed: state.fixed,
-    isHashed,
-    previous,
-    usable,
-    shares: writeShares,
-  });
-  const hubSet = new Set(hubs);
-  const formed = formGroups(
-    lists,
-    (account) => fixed[account] > 0,
-    (account) => hubSet.has(account),
-    isHashed,
-  );
-  onProgress('group', formed.groups.length, formed.groups.length);
-  return { ...formed, shortfalls };
+  return finish({ lists, held: state.held, fixed: state.fixed, hubs, shortfalls });
+
+  /** Order and groups of the copies that were decided on. */
+  function finish(decided: Decided): Placement {
+    const { lists, fixed, held, shortfalls } = decided;
+    requireCopies(problem, lists, shortfalls);
+    reportExcess(problem, held, usable, shares, shortfalls);
+    const { communityOf } = problem;
+    orderCopies({ lists, communityOf, fixed, isHashed, previous, usable, shares: writeShares });
+    const hubSet = new Set(decided.hubs);
+    const formed = formGroups(
+      lists,
+      (account) => fixed[account] > 0 && !isHashed(account),
+      (account) => hubSet.has(account),
+      isHashed,
+    );
+    onProgress('group', formed.groups.length, formed.groups.length);
+    return { ...formed, shortfalls };
+  }
+}
+
+interface Decided {
+  lists: CopyLists;
+  held: Float64Array;
+  fixed: Uint8Array;
+  hubs: readonly number[];
+  shortfalls: Shortfall[];
 }
 
 /** Different sets of copies allowed: each is a group to move, replicate and fail over. */
@@ -244,9 +263,12 @@ function stateOf(
   lists: CopyLists,
   fixed: Uint8Array,
   limits: SearchLimits,
+  readers: Uint32Array | undefined,
 ): SearchState {
+  const sampled = readers && new Uint8Array(problem.graph.nodes);
+  for (const reader of readers ?? []) sampled![reader] = 1;
   const weightOf = (account: number): number =>
-    isAdmitted(problem, account) ? (problem.readerWeights?.[account] ?? 1) : 0;
+    isAdmitted(problem, account) && sampled?.[account] !== 0 ? (problem.readerWeights?.[account] ?? 1) : 0;
   const state = new SearchState(problem.graph, problem.members.length, lists.copies, limits, weightOf);
   let extra = 0;
   for (let account = 0; account < lists.accounts; account++) {
@@ -302,7 +324,7 @@ function writeBack(state: SearchState, lists: CopyLists): void {
 /** Members that hold over 5 % more than their due, because operators, denials or pins left no other way. */
 function reportExcess(
   problem: PlacementProblem,
-  state: SearchState,
+  held: Float64Array,
   usable: readonly number[],
   shares: Float64Array,
   shortfalls: Shortfall[],
@@ -311,12 +333,12 @@ function reportExcess(
   let worst = -1;
   for (const member of usable) {
     const most = Math.ceil(shares[member] * 1.05);
-    if (state.held[member] <= most) continue;
-    excess += state.held[member] - most;
-    if (worst < 0 || state.held[member] * shares[worst] > state.held[worst] * shares[member]) worst = member;
+    if (held[member] <= most) continue;
+    excess += held[member] - most;
+    if (worst < 0 || held[member] * shares[worst] > held[worst] * shares[member]) worst = member;
   }
   if (worst < 0) return;
-  const percent = Math.round((state.held[worst] / shares[worst] - 1) * 100);
+  const percent = Math.round((held[worst] / shares[worst] - 1) * 100);
   const detail =
     `${excess} copies stand above members' shares of capacity, since operators, denials or pins leave no other place; ` +
     `${problem.members[worst].id} holds ${percent} % more than its share`;

@@ -49,6 +49,11 @@ export interface PlacementProblem {
   slots?: ArrayLike<number>;
   /** how long to search; `normal` by default */
   effort?: Effort;
+  /**
+   * The search sees all readers while they make at most so many follows together (16 million by default), and past that
+   * a sample that makes a quarter as many
+   */
+  searchFollowsMax?: number;
   /** accept accounts that too few members allow (they are reported) instead of throwing */
   allowShortfall?: boolean;
 }
