@@ -36,6 +36,8 @@ export class Planning {
   readonly destinations = new Map<number, PairDestination>();
   readonly slotDestinations = new Map<number, Destination>();
   readonly changes: StepChanges = { started: 0, advanced: 0, finished: 0, redirected: 0, accounts: 0 };
+  /** Whether anything would change; else there is no need to write a table to see it. */
+  changed: boolean;
   /** Nothing is left to start. */
   complete = true;
   readonly #current: PlacementTable;
@@ -70,6 +72,13 @@ export class Planning {
     this.#input = input;
     const united = unitedMembers(current.members, target.members);
     this.members = united.members;
+    this.changed =
+      united.members.length !== current.members.length ||
+      current.members.some(
+        (member, i) =>
+          target.memberIndex(member.id) === undefined ||
+          JSON.stringify(member) !== JSON.stringify(united.members[i]),
+      );
     this.#targetIndex = united.targetIndex;
     const indexes = (ids: ReadonlySet<string>) =>
       new Set(united.members.flatMap(({ id }, i) => (ids.has(id) ? [i] : [])));
@@ -102,16 +111,22 @@ export class Planning {
     return list;
   }
 
-  /** The list that a pair goes to. */
-  #goal(to: number, held: TableGroup): TableGroup {
-    if (to !== UNKNOWN_GROUP) return this.#effective.list(this.#wanted(to), held);
+  /**
+   * The list that accounts go to.
+   * @param group where they are
+   * @param to where the target has them
+   * @param held the list that is read now
+   * @param bound the group's own list, which they may be on their way to
+   */
+  #goal(group: number, to: number, held: TableGroup, bound: TableGroup): TableGroup {
+    if (to !== UNKNOWN_GROUP) return this.#effective.list(group, this.#wanted(to), held, bound);
     // A key that nobody knows: it stays where it is, as far as those members stay.
     const usable = (member: number) => this.members[member]!.state === 'active' && !this.#lost.has(member);
+    if (bound.members.every(usable)) return bound;
     const staying = held.members.filter(usable);
-    if (staying.length === held.members.length) return held;
     const writers = staying.slice(0, held.copies);
     const more = appoint(
-      held.members,
+      group,
       writers,
       this.members,
       (m) => usable(m) && !this.#dead.has(m),
@@ -124,6 +139,8 @@ export class Planning {
   /** Where the accounts of a pair are after this step; what wants to set out is put by. */
   decide(pair: Pair): void {
     const destination = this.#destination(pair);
+    const stays = pair.from < SLOT_GROUPS ? destination.kind === 'unlisted' : destination.kind === 'group';
+    if (!stays) this.changed = true;
     this.destinations.set(pairNumber(pair.from, pair.to), {
       first: destination,
       accounts: pair.accounts,
@@ -141,7 +158,7 @@ export class Planning {
     if (from < SLOT_GROUPS) return this.#list(pair, move);
     const list = this.#current.group(from);
     if (move) return this.#goOn(pair, move, list);
-    const goal = this.#goal(to, list);
+    const goal = this.#goal(from, to, list, list);
     if (to >= 0 && to < SLOT_GROUPS && !this.#moves.has(to) && sameMembers(list, this.#current.group(to)))
       return { kind: 'unlisted' };
     return this.#rest(pair, list, goal);
@@ -185,12 +202,12 @@ export class Planning {
       return { kind: 'unlisted' }; // until its slot rests
     }
     const list = this.#current.group(pair.from);
-    return this.#rest(pair, list, this.#goal(pair.to, list));
+    return this.#rest(pair, list, this.#goal(pair.to, pair.to, list, list));
   }
 
   /** Accounts of a group that is moving. */
   #goOn(pair: Pair, move: TableMove, list: TableGroup): Destination {
-    const goal = this.#goal(pair.to, move.from);
+    const goal = this.#goal(pair.from, pair.to, move.from, list);
     const arrived = sameMembers(list, goal);
     if (!arrived && isEarly(move)) {
       const turn = this.#redirect(pair, move, list, goal);
@@ -244,17 +261,20 @@ export class Planning {
     for (let slot = 0; slot < SLOT_GROUPS; slot++) {
       const list = this.#current.group(slot);
       const move = this.#moves.get(slot);
-      const goal = this.#goal(slot, move?.from ?? list);
+      const goal = this.#goal(slot, slot, move?.from ?? list, list);
       const pair = { from: slot, to: slot, accounts: this.#input.policy.slotAccounts };
       if (move) {
         const turn = isEarly(move) && !sameMembers(list, goal) && this.#redirect(pair, move, list, goal);
         const next = turn || this.#advance(move, list);
+        if (next.kind !== 'group') this.changed = true;
         this.slotDestinations.set(
           slot,
           next.kind === 'list' && sameMembers(next.list, goal) ? { kind: 'list', list: goal } : next,
         );
       } else if (sameMembers(list, goal) || this.#isLost(list)) {
-        if (!sameList(list, goal)) this.slotDestinations.set(slot, { kind: 'list', list: goal });
+        if (sameList(list, goal)) continue;
+        this.changed = true;
+        this.slotDestinations.set(slot, { kind: 'list', list: goal });
       } else this.#want(pair, list, goal);
     }
   }
@@ -280,6 +300,7 @@ export class Planning {
         list: to,
         phase: 'write-both-read-old',
       };
+      this.changed = true;
       this.changes.started++;
       this.changes.accounts += isSlot ? 0 : accounts;
       if (isSlot) this.slotDestinations.set(pair.from, destination);

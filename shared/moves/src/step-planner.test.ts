@@ -337,6 +337,8 @@ describe('a member that is dead', () => {
     assert.deepEqual(held.slice(0, 2), [1, 2].map(memberId));
     assert.ok([3, 4].map(memberId).includes(held[2]!));
     assert.equal(move(table, 0), undefined);
+    const settled = step(table, before, { dead, reports: reports(table.epoch) });
+    assert.equal(settled.result.kind, 'done', 'who was appointed stays');
     // It comes back: the target has it, so the group goes back to it in the same way.
     assert.deepEqual(holdersOf(arrive(table, before).at(-1)!, 0), [0, 1, 2].map(memberId));
   });

@@ -53,17 +53,19 @@ export class StepPlanner {
     planning.slots();
     planning.depart();
     const { changes } = planning;
-    const content = assemble({
-      current: this.#current,
-      rows: this.#rows,
-      members: planning.members,
-      kept: new Set(this.#target.members.map(({ id }) => id)),
-      slots: planning.slotDestinations,
-      destinationOf: (from, to) => planning.destinations.get(pairNumber(from, to)),
-      pairsFrom: (group) => this.#pairsFrom.get(group) ?? [],
-    });
+    const content =
+      planning.changed &&
+      assemble({
+        current: this.#current,
+        rows: this.#rows,
+        members: planning.members,
+        kept: new Set(this.#target.members.map(({ id }) => id)),
+        slots: planning.slotDestinations,
+        destinationOf: (from, to) => planning.destinations.get(pairNumber(from, to)),
+        pairsFrom: (group) => this.#pairsFrom.get(group) ?? [],
+      });
     const waiting = planning.waiting();
-    if (content === undefined)
+    if (!content)
       return this.#moves.size === 0 && planning.complete
         ? { kind: 'done' }
         : { kind: 'wait', reason: 'moves', waiting };
