@@ -16,6 +16,8 @@ export interface MemberReport {
   silentMs: number | null;
   load: Load | null;
   software: string | null;
+  /** Moving groups whose copy it is filling; null when it did not say. */
+  filling: number | null;
   /** The epoch that it refused last, with its reason, until it applies that one or a later one. */
   refused: { epoch: number; reason: string } | null;
 }
@@ -150,6 +152,7 @@ export class MemberStates {
       silentMs: heartbeatAtMs === undefined ? null : Math.max(0, now - heartbeatAtMs),
       load: heartbeat?.load ?? null,
       software: heartbeat?.software ?? null,
+      filling: heartbeat?.filling?.length ?? null,
       refused: refused ?? null,
     };
   }

@@ -1,3 +1,4 @@
+import { MOVE_PHASES } from '@covey/table';
 import { type Static, Type } from '@sinclair/typebox';
 
 /** Shapes of the answers, for OpenAPI and for serializing. What they do not name is not sent. */
@@ -181,6 +182,13 @@ export const Member = Type.Object(
     masters: Type.Integer({ description: 'Accounts whose master it is' }),
     replicas: Type.Integer({ description: 'Accounts of which it holds a replica' }),
     readCopies: Type.Integer({ description: 'Accounts of which it holds a read copy' }),
+    incoming: Type.Integer({ description: 'Moving groups that it gets' }),
+    outgoing: Type.Integer({ description: 'Moving groups that leave it' }),
+    filling: Nullable(
+      Type.Integer({
+        description: 'Moving groups whose copy it is filling: moves wait for it; null: it did not say',
+      }),
+    ),
     groups: Type.Integer({ description: 'Groups held in any role' }),
     slots: Type.Integer({ description: 'Slots whose master it is' }),
   },
@@ -203,6 +211,9 @@ export const Status = Type.Object(
     groups: Count,
     moved: Type.Integer({ description: 'Accounts whose members the last epoch changed' }),
     moves: Type.Integer({ description: 'Groups on their way to other members' }),
+    movesByPhase: Type.Record(Type.Union(MOVE_PHASES.map((phase) => Type.Literal(phase))), Type.Integer(), {
+      description: 'The same by phase: write to both and read the old list, copy, read the new one, clean up',
+    }),
     nats: Type.Union(
       (['connected', 'away', 'unset'] as const).map((state) => Type.Literal(state)),
       { description: 'Whether new epochs and heartbeats can reach this API' },

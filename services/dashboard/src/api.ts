@@ -26,6 +26,10 @@ export interface Member {
   masters: number;
   replicas: number;
   readCopies: number;
+  /** Moving groups that it gets, that leave it, and that it is filling (null: it did not say). */
+  incoming: number;
+  outgoing: number;
+  filling: number | null;
   groups: number;
   slots: number;
 }
@@ -41,6 +45,7 @@ export interface Status {
   groups: number;
   moved: number;
   moves: number;
+  movesByPhase: Record<string, number>;
   nats: 'connected' | 'away' | 'unset';
   admin: boolean;
   members: Member[];

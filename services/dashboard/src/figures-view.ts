@@ -2,6 +2,14 @@ import type { Status } from './api.ts';
 import { fill, h } from './dom.ts';
 import { ago, count } from './format.ts';
 
+/** Moves under way, by phase. */
+function moving({ moves, movesByPhase }: Status): string {
+  const phases = Object.entries(movesByPhase)
+    .filter(([, groups]) => groups > 0)
+    .map(([phase, groups]) => `${count(groups)} ${phase.replaceAll('-', ' ')}`);
+  return `${count(moves)} moving: ${phases.join(', ')}`;
+}
+
 /** The cluster in six numbers. */
 export function figuresView() {
   const list = h('dl', { class: 'figures' });
@@ -23,7 +31,7 @@ export function figuresView() {
       entry('Accounts', count(status.accounts)),
       entry('Follows', count(status.follows)),
       entry('Communities', count(status.communities)),
-      entry('Groups', count(status.groups), status.moves > 0 ? `${count(status.moves)} moving` : undefined),
+      entry('Groups', count(status.groups), status.moves > 0 ? moving(status) : undefined),
     );
   };
   return { section, update };

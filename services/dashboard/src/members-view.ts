@@ -104,7 +104,7 @@ function memberRow(member: Member, epoch: number, share: number, colors: MemberC
     cell(1, stateBadge(member)),
     cell(2, epochCell(member, epoch)),
     cell(3, count(member.masters)),
-    cell(4, count(copiesOf(member))),
+    cell(4, count(copiesOf(member)), ...movingNote(member)),
     cell(
       5,
       h(
@@ -125,6 +125,16 @@ function memberRow(member: Member, epoch: number, share: number, colors: MemberC
         : []),
     ),
   );
+}
+
+/** Groups that come to a member or leave it, and how many of them it still fills. */
+function movingNote({ incoming, outgoing, filling }: Member): HTMLElement[] {
+  const parts = [
+    ...(incoming > 0 ? [`${count(incoming)} groups come`] : []),
+    ...(outgoing > 0 ? [`${count(outgoing)} leave`] : []),
+    ...(filling ? [`${count(filling)} being filled`] : []),
+  ];
+  return parts.length > 0 ? [h('small', {}, ` ${parts.join(', ')}`)] : [];
 }
 
 /** What other members' probes say stands above what is heard of it here: its path to NATS may be broken, and not the member. */

@@ -1,3 +1,4 @@
+import { countMoves } from '@covey/moves';
 import type { FastifyPluginAsync } from 'fastify';
 import type { PlacementView } from '../placement-view.ts';
 import { type Member, Members, problemResponse } from '../schemas.ts';
@@ -5,6 +6,7 @@ import type { RouteContext } from '../server.ts';
 
 /** Members in the table's order: what the table says of them, what they hold, what they said of themselves. */
 export function memberDocuments({ states }: RouteContext, view: PlacementView): Member[] {
+  const moving = new Map(countMoves(view.table).members.map((member) => [member.id, member]));
   return view.table.members.map(({ id, url, name, operator, capacity, state }, i) => ({
     id,
     url,
@@ -14,6 +16,8 @@ export function memberDocuments({ states }: RouteContext, view: PlacementView): 
     ...states.report(id),
     capacity,
     ...view.holdings[i]!,
+    incoming: moving.get(id)?.incoming ?? 0,
+    outgoing: moving.get(id)?.outgoing ?? 0,
   }));
 }
 

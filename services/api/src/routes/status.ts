@@ -1,3 +1,4 @@
+import { countMoves } from '@covey/moves';
 import type { FastifyPluginAsync } from 'fastify';
 import { Status } from '../schemas.ts';
 import type { RouteContext } from '../server.ts';
@@ -36,6 +37,7 @@ export function statusRoutes(context: RouteContext): FastifyPluginAsync {
           groups: manifest.counts.groups,
           moved: manifest.counts.moved,
           moves: table.moves().length,
+          movesByPhase: countMoves(table).byPhase,
           members: memberDocuments(context, view),
         };
       },
@@ -53,5 +55,6 @@ const NOTHING = {
   groups: 0,
   moved: 0,
   moves: 0,
+  movesByPhase: { 'write-both-read-old': 0, copy: 0, 'write-both-read-new': 0, 'clean-up': 0 },
   members: [],
 };

@@ -12,6 +12,7 @@ interface Status {
   groups: number;
   moved: number;
   moves: number;
+  movesByPhase: Record<string, number>;
   nats: string;
   members: {
     id: string;
@@ -24,6 +25,7 @@ interface Status {
     masters: number;
     replicas: number;
     readCopies: number;
+    filling: number | null;
     load: { connections: number; events: number; spooled: number } | null;
   }[];
 }
@@ -55,6 +57,15 @@ export function registerStatus(program: Command): void {
     );
 }
 
+/** Moves under way by phase, and who fills. */
+function describeMoves({ movesByPhase, members }: Status): string {
+  const phases = Object.entries(movesByPhase).flatMap(([phase, groups]) =>
+    groups > 0 ? [`${groups} ${phase.replaceAll('-', ' ')}`] : [],
+  );
+  const filling = members.flatMap(({ name, filling }) => (filling ? [`${name} fills ${filling}`] : []));
+  return [...phases, ...filling].join(', ');
+}
+
 function describe(status: Status): string {
   if (!status.ready)
     return `cluster ${status.cluster}: no placement table yet (NATS: ${status.nats}). The coordinator publishes one after its first epoch; try again in a few seconds.`;
@@ -70,6 +81,7 @@ function describe(status: Status): string {
       'table',
       `${count(status.groups)} groups${status.moves > 0 ? `, ${count(status.moves)} on their way` : ''}`,
     ],
+    ...(status.moves > 0 ? [['moves', describeMoves(status)]] : []),
     ...(status.nats === 'connected' ? [] : [['NATS', `${status.nats}: states of members are not known`]]),
   ]);
   const members = alignColumns([
