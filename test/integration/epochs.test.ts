@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { DEFAULT_MOVE_POLICY } from '@covey/moves';
 import { NatsLink, type Refusal, TableFollower } from '@covey/nats';
 import { publicKeyOf } from '@covey/nostr';
 import { connectPostgres, MIGRATIONS, migrate, type Sql, storeLists } from '@covey/postgres';
@@ -25,6 +26,9 @@ import {
 } from '../../services/coordinator/src/epochs/epoch-store.ts';
 import { type RunEpochOptions, runEpoch } from '../../services/coordinator/src/epochs/run-epoch.ts';
 import { Lease } from '../../services/coordinator/src/lease.ts';
+import type { MoveContext } from '../../services/coordinator/src/moves/commit-target.ts';
+import { Serial } from '../../services/coordinator/src/moves/serial.ts';
+import { WholeKeys } from '../../services/coordinator/src/moves/whole-keys.ts';
 import { Outbox } from '../../services/coordinator/src/outbox.ts';
 import { startNats, startPostgres, type TestNats, type TestPostgres } from '../support/servers.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -50,6 +54,23 @@ const members: TableMember[] = ['a1', 'a2', 'a3', 'a4', 'a5'].map((byte, i) => (
   capacity: { copies: 1, connections: 1, reads: 1 },
   state: 'active',
 }));
+/** Moves with members that apply everything at once and need nothing. */
+const movesWith = (sql: Sql): MoveContext => ({
+  keysBetween: (current, target) => new WholeKeys(sql).between(current, target),
+  stepInput: (current, phases) => ({
+    phases,
+    reports: new Map(
+      current.members.map(({ id }) => [id, { epoch: current.epoch, heardAtMs: 0, filling: new Set() }]),
+    ),
+    appliedSinceMs: () => 0,
+    dead: new Set(),
+    nowMs: 0,
+    targetSinceMs: 0,
+    paused: false,
+    quiet: true,
+    policy: { ...DEFAULT_MOVE_POLICY, planTtlMs: 0 },
+  }),
+});
 const shown = process.env['COVEY_LOG'] ? console.error : () => {};
 const log = { info: shown, warn: shown };
 const keyOf = (i: number) =>
@@ -120,6 +141,8 @@ describe('epochs, from the graph in PostgreSQL to a follower behind NATS', () =>
       nowMs: () => 1_800_000_000_000,
       onPhase: () => {},
       signal: new AbortController().signal,
+      moves: movesWith(change.sql ?? sql),
+      serial: new Serial(),
       ...change,
     });
   const connect = (user: string) => {

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError, EnvReader, readSecretFile } from '@covey/config';
+import { DEFAULT_MOVE_POLICY, type MovePolicy } from '@covey/moves';
 import { publicNkey } from '@covey/nats';
 import { isHex64, isPrivateRelayUrl, type NostrEvent, normalizeRelayUrl, publicKeyOf } from '@covey/nostr';
 import type { TableMember } from '@covey/table';
@@ -13,6 +14,13 @@ export interface CoordinatorKeys {
   pubkey: string;
   /** By the root key. */
   certificate: NostrEvent;
+}
+
+/** How fast accounts go from member to member. */
+export interface MoveSettings {
+  policy: MovePolicy;
+  bytesPerMemberMax: number;
+  stepMs: number;
 }
 
 export interface CoordinatorConfig {
@@ -37,6 +45,7 @@ export interface CoordinatorConfig {
   /** A crawl to begin with when the graph is empty. */
   snapshot: 'nostr-social-graph' | undefined;
   placement: PlacementOptions;
+  moves: MoveSettings;
   /** Where `covey ingest -` spools standard input; removed from there once read. */
   spoolDir: string;
   /** Milliseconds between rounds of probes; 0: members are not probed. */
@@ -96,6 +105,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       trustSeeds: read.pubkeyList('COVEY_TRUST_SEEDS'),
       trustAccounts: read.integer('COVEY_TRUST_ACCOUNTS', { min: 1, max: 1e9, fallback: 100_000 }),
     },
+    moves: readMoves(read, profile),
     spoolDir: join(read.string('COVEY_HOME', '.covey'), 'ingest'),
     probeEveryMs: read.integer('COVEY_PROBE_EVERY_S', { min: 0, max: 86_400, fallback: 900 }) * 1000,
     placeEveryMs: read.integer('COVEY_PLACE_EVERY_S', { min: 10, max: 86_400, fallback: 3600 }) * 1000,
@@ -132,6 +142,26 @@ function readNatsUsers(read: EnvReader): NatsUsersConfig | undefined {
     pidFile: read.optional('COVEY_NATS_PID_FILE'),
     coordinators,
     apis: nkeys('COVEY_NATS_APIS', ''),
+  };
+}
+
+function readMoves(read: EnvReader, profile: 'local' | 'public'): MoveSettings {
+  const local = profile === 'local';
+  const { accountsPerMemberMax: accounts, planTtlMs } = DEFAULT_MOVE_POLICY;
+  return {
+    policy: {
+      ...DEFAULT_MOVE_POLICY,
+      accountsPerMemberMax: read.integer('COVEY_MOVES_ACCOUNTS_MAX', {
+        min: 1,
+        max: 1e7,
+        fallback: accounts,
+      }),
+      planTtlMs:
+        1000 *
+        read.integer('COVEY_PLAN_TTL_S', { min: 0, max: 86_400, fallback: local ? 10 : planTtlMs / 1000 }),
+    },
+    bytesPerMemberMax: read.integer('COVEY_MOVES_BYTES_MAX', { min: 1, max: 2 ** 50, fallback: 2 ** 30 }),
+    stepMs: read.integer('COVEY_MOVES_STEP_MS', { min: 10, max: 3_600_000, fallback: local ? 1000 : 5000 }),
   };
 }
 

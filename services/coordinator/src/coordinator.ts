@@ -37,6 +37,10 @@ import { Keeper } from './membership/keeper.ts';
 import { NatsUsers } from './membership/nats-users.ts';
 import { OrderDesk } from './membership/order-desk.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import { MemberReports } from './moves/member-reports.ts';
+import { Mover } from './moves/mover.ts';
+import { ReportFeed } from './moves/report-feed.ts';
+import { Serial } from './moves/serial.ts';
 import { Outbox } from './outbox.ts';
 import { Prober } from './probes/prober.ts';
 
@@ -66,6 +70,11 @@ export class Coordinator {
   readonly #desk: OrderDesk;
   readonly #keeper: Keeper;
   readonly #prober: Prober | undefined;
+  readonly #reports = new MemberReports(performance.now());
+  readonly #reportFeed: ReportFeed;
+  /** Held by whoever makes an epoch. */
+  readonly #serial = new Serial();
+  readonly #mover: Mover;
   /** Ids of those that an epoch is made with. */
   #members: readonly string[] = [];
   /** Takes placements; there only while this coordinator leads. */
@@ -139,6 +148,32 @@ export class Coordinator {
       onRevoked: () => void this.#standDown(),
       log,
     });
+    this.#reportFeed = new ReportFeed({
+      link: this.#link,
+      cluster,
+      reports: this.#reports,
+      members: () => this.#members,
+      nowMs: () => performance.now(),
+    });
+    this.#mover = new Mover({
+      ...config.moves,
+      sql: this.#sql,
+      context: () => this.#context(),
+      reports: this.#reports,
+      serial: this.#serial,
+      copies: config.placement.copies,
+      nowMs: () => performance.now(),
+      clock: Date.now,
+      onStep: () => {
+        this.#metrics.moveSteps.inc();
+        this.#outbox.wake();
+      },
+      onWaiting: (waiting) => {
+        this.#metrics.movesWaiting.reset();
+        for (const { reason, groups } of waiting) this.#metrics.movesWaiting.inc({ reason }, groups);
+      },
+      log,
+    });
     this.#ingest = new IngestWorker({
       sql: this.#sql,
       jobs: this.#jobs,
@@ -189,6 +224,7 @@ export class Coordinator {
     if (this.#stopped) return;
     await this.#keeper.start();
     this.#acks.start();
+    this.#reportFeed.start();
     this.#outbox.start();
     await this.#ingest.start();
     if (!this.#revoked) this.#lease.start();
@@ -213,6 +249,7 @@ export class Coordinator {
     await this.#outbox.stop();
     await this.#heads.stop();
     this.#acks.stop();
+    this.#reportFeed.stop();
     await this.#lease.stop();
     await this.#link.close();
     await this.#sql.end({ timeout: 5 });
@@ -235,9 +272,17 @@ export class Coordinator {
     }
   }
 
+  /** What epochs are made with; only while this coordinator leads. */
+  #context() {
+    const { fence } = this.#lease;
+    const { cluster, keys } = this.#config;
+    return fence === undefined ? undefined : { sql: this.#sql, cluster, fence, keys };
+  }
+
   async #lead(): Promise<void> {
     this.#metrics.leading.set(1);
     this.#outbox.wake();
+    this.#mover.start();
     try {
       const placements = this.#newJobs();
       this.#placements = placements;
@@ -259,6 +304,7 @@ export class Coordinator {
 
   async #follow(): Promise<void> {
     this.#metrics.leading.set(0);
+    await this.#mover.stop();
     const placements = this.#placements;
     this.#placements = undefined;
     await placements
@@ -315,11 +361,10 @@ export class Coordinator {
     { reason, force, rollbackTo: old }: PlaceJob,
     { progress, signal }: JobContext<PlaceProgress>,
   ): Promise<PlaceResult> {
-    const { fence } = this.#lease;
-    if (fence === undefined)
-      throw new Error('this coordinator no longer leads; the one that does will take the job');
-    const { cluster, keys, placement } = this.#config;
-    const context = { sql: this.#sql, cluster, fence, keys };
+    const leading = this.#context();
+    if (!leading) throw new Error('this coordinator no longer leads; the one that does will take the job');
+    const { placement } = this.#config;
+    const context = { ...leading, moves: this.#mover, serial: this.#serial };
     try {
       if (old !== undefined) {
         const result = await rollbackTo(context, old, reason, Date.now());

@@ -29,6 +29,16 @@ export function createMetrics() {
     ),
     trustReaders: gauge('covey_trust_readers', 'Accounts that count as readers in the last epoch'),
     moved: gauge('covey_moved_accounts', 'Accounts that the last epoch moved'),
+    movesWaiting: gauge(
+      'covey_moves_waiting_groups',
+      'Groups that can not go on yet, by what they wait for',
+      ['reason'],
+    ),
+    moveSteps: new Counter({
+      name: 'covey_move_steps_total',
+      help: 'Epochs that took moves a step further',
+      registers: [registry],
+    }),
     jobsSetAside: gauge('covey_jobs_set_aside', 'Jobs that used up their tries', ['queue']),
     placementsFailed: new Counter({
       name: 'covey_placements_failed_total',

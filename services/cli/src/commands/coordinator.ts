@@ -26,6 +26,9 @@ Environment:${COMMON_VARIABLES}
   COVEY_SNAPSHOT              nostr-social-graph: fill an empty graph from that crawl
   COVEY_TRUST_SEEDS           npubs or hex with commas, or a file with one a line; without them rings of fake accounts count
                               like anybody
+  COVEY_MOVES_ACCOUNTS_MAX    accounts that one member fills at a time (default 2000); COVEY_MOVES_BYTES_MAX: in bytes (1 GiB)
+  COVEY_MOVES_STEP_MS         least time between two steps of moves (default 5000, in the local profile 1000)
+  COVEY_PLAN_TTL_S            how long clients may follow a plan of an older epoch (default 300, in the local profile 10)
   COVEY_TRUST_ACCOUNTS, COVEY_COPIES, COVEY_EXTRA_COPIES, COVEY_HUBS, COVEY_SEED, COVEY_PLACE_EVERY_S: see README.md
 
 Example:

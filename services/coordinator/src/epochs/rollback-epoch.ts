@@ -1,7 +1,15 @@
 import type { PlaceResult } from '@covey/jobs';
 import { placedMembers } from '@covey/postgres';
-import { compareTables, PlacementTable, type TableContent, type TableMember } from '@covey/table';
-import { type CommitContext, commitDraft, draftStep } from './commit-draft.ts';
+import {
+  compareTables,
+  encodeTable,
+  PlacementTable,
+  type TableContent,
+  type TableMember,
+} from '@covey/table';
+import { commitTarget, type MoveContext } from '../moves/commit-target.ts';
+import type { Serial } from '../moves/serial.ts';
+import type { CommitContext } from './commit-draft.ts';
 import { lastEpoch, tableOf } from './epoch-store.ts';
 
 /** An old content can't come back; the message says why. */
@@ -10,24 +18,26 @@ export class RollbackError extends Error {
 }
 
 /**
- * Makes an epoch with the content of an older one: epochs only rise, so that members take it like any other.
+ * Makes the content of an older epoch the target, and the first step to it the next epoch: what is on its way turns back.
  * @param nowMs Unix milliseconds
  * @throws RollbackError, FencedError
  */
 export async function rollbackTo(
-  context: CommitContext,
+  context: CommitContext & { moves: MoveContext; serial: Serial },
   epoch: number,
   reason: string,
   nowMs: number,
 ): Promise<PlaceResult> {
-  const last = await lastEpoch(context.sql);
-  if (!last || epoch >= last.epoch) throw new RollbackError(`there is no epoch after ${epoch}`);
-  const old = new PlacementTable(await tableOf(context.sql, epoch));
-  const current = new PlacementTable(await tableOf(context.sql, last.epoch));
-  const content = withMembersOfToday(old.content(), await placedMembers(context.sql));
-  const { moved } = compareTables(current, old).accounts;
-  const draft = draftStep(last, current, content, { createdAt: Math.floor(nowMs / 1000), reason, moved });
-  await commitDraft(context, last, draft);
+  const draft = await context.serial.run(async () => {
+    const last = await lastEpoch(context.sql);
+    if (!last || epoch >= last.epoch) throw new RollbackError(`there is no epoch after ${epoch}`);
+    const old = new PlacementTable(await tableOf(context.sql, epoch));
+    const current = new PlacementTable(await tableOf(context.sql, last.epoch));
+    const content = withMembersOfToday(old.content(), await placedMembers(context.sql));
+    const table = new PlacementTable(encodeTable({ ...content, epoch: last.epoch + 1 }));
+    const { moved } = compareTables(current, old).accounts;
+    return await commitTarget(context, context.moves, last, { table, nowMs, reason, moved });
+  });
   return {
     changed: true,
     epoch: draft.epoch,

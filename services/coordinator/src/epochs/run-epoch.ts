@@ -1,7 +1,10 @@
 import type { PlaceResult } from '@covey/jobs';
 import { type LoadedGraph, loadGraph, namesOf, type Sql } from '@covey/postgres';
 import { PlacementTable, type TableMember } from '@covey/table';
-import { type CommitContext, commitDraft } from './commit-draft.ts';
+import { commitTarget, type MoveContext } from '../moves/commit-target.ts';
+import type { Serial } from '../moves/serial.ts';
+import { readTarget, writeTarget } from '../moves/target-store.ts';
+import { type CommitContext, commitDraft, type EpochDraft } from './commit-draft.ts';
 import { computeOnThread } from './compute-thread.ts';
 import { lastEpoch, tableOf } from './epoch-store.ts';
 import { storeExplanations } from './explanation-store.ts';
@@ -19,10 +22,14 @@ export interface RunEpochOptions extends CommitContext {
   onPhase: (phase: string, done: number, total: number) => void;
   /** Ends the computation; nothing is committed. */
   signal: AbortSignal;
+  moves: MoveContext;
+  /** Held while an epoch is made: moves go on while a placement is computed. */
+  serial: Serial;
 }
 
 /**
- * Places anew and makes that the next epoch: load, compute, sign, commit.
+ * Places anew: load, compute, then make the placement the target of moves and their first step the next epoch. The very
+ * first placement is the first epoch as it is.
  * @throws PlacementFailedError, FencedError
  */
 export async function runEpoch(options: RunEpochOptions): Promise<PlaceResult> {
@@ -30,8 +37,9 @@ export async function runEpoch(options: RunEpochOptions): Promise<PlaceResult> {
   const startedMs = nowMs();
   onPhase('load', 0, 1);
   const last = await lastEpoch(sql);
-  const previousBytes = last && (await tableOf(sql, last.epoch));
-  const previous = previousBytes && new PlacementTable(previousBytes);
+  // Placements follow each other: what is on its way counts as where it goes.
+  const target = await readTarget(sql);
+  const previous = target?.table ?? (last && new PlacementTable(await tableOf(sql, last.epoch)));
   const { graph, relayLists } = await loadGraph(sql);
   const members = memberOrder(previous?.members ?? [], options.members);
   const pins = pinsOf(relayLists, members);
@@ -49,7 +57,7 @@ export async function runEpoch(options: RunEpochOptions): Promise<PlaceResult> {
   const loadMs = Math.round(nowMs() - startedMs);
   if (last && last.snapshot === snapshot && !options.force) return { changed: false, epoch: last.epoch };
 
-  const inputs = { ...base, previous: previousBytes, previousRoot: last?.root };
+  const inputs = { ...base, previous: previous?.bytes, previousRoot: previous?.root };
   const { computed, report, explanations } = await computeOnThread(inputs, onPhase, options.signal);
   const ms: Record<string, number> = { load: loadMs, ...computed.ms };
   const counts = {
@@ -62,13 +70,7 @@ export async function runEpoch(options: RunEpochOptions): Promise<PlaceResult> {
   onPhase('commit', 0, 1);
   const commitStartedMs = nowMs();
   const named = await nameAccounts(sql, report.communities, graph);
-  await commitDraft(options, last, {
-    epoch: inputs.epoch,
-    createdAt: inputs.createdAt,
-    table: computed.table,
-    root: computed.root,
-    members,
-    delta: computed.delta,
+  const placed = {
     inputs: computed.inputs,
     snapshot,
     counts,
@@ -80,24 +82,37 @@ export async function runEpoch(options: RunEpochOptions): Promise<PlaceResult> {
       trust: computed.trust,
       ms,
     },
+  };
+  const table = new PlacementTable(computed.table);
+  const draft = await options.serial.run(async () => {
+    const latest = await lastEpoch(sql);
+    if (latest) {
+      const { reason, report: said, ...origin } = placed;
+      const next = { table, nowMs: startedMs, reason, moved: counts.moved, origin, report: said };
+      return await commitTarget(options, options.moves, latest, next);
+    }
+    const { epoch, createdAt } = inputs;
+    const first = { ...placed, epoch, createdAt, table: table.bytes, root: table.root, members };
+    await commitDraft(options, undefined, first, (tx) => writeTarget(tx, table, new Map()));
+    return first as EpochDraft;
   });
   ms['commit'] = Math.round(nowMs() - commitStartedMs);
   onPhase('explain', 0, 1);
   // The epoch stands without its explanations: who asks is told which epoch they are of.
-  const explainError = await storeExplanations(sql, inputs.epoch, explanations).then(
+  const explainError = await storeExplanations(sql, draft.epoch, explanations).then(
     () => undefined,
     (error) => String(error),
   );
   ms['total'] = Math.round(nowMs() - startedMs);
   return {
     changed: true,
-    epoch: inputs.epoch,
-    root: computed.root,
+    epoch: draft.epoch,
+    root: draft.root,
     counts,
     modularity: computed.modularity,
     trust: computed.trust,
-    tableBytes: computed.table.length,
-    deltaBytes: computed.delta?.length ?? null,
+    tableBytes: draft.table.length,
+    deltaBytes: draft.delta?.length ?? null,
     ...(explainError === undefined ? {} : { explainError }),
     ms,
   };

@@ -1,0 +1,58 @@
+import { checkStep, type KeyOf, type StepInput, StepPlanner } from '@covey/moves';
+import { PlacementTable } from '@covey/table';
+import { type CommitContext, commitDraft, draftStep, type EpochDraft } from '../epochs/commit-draft.ts';
+import { type EpochHead, type EpochRow, tableOf } from '../epochs/epoch-store.ts';
+import { readTarget, writeTarget } from './target-store.ts';
+
+/** What the first step to a target needs to know. */
+export interface MoveContext {
+  keysBetween: (current: PlacementTable, target: PlacementTable) => Promise<KeyOf>;
+  /** What members said, for a step from `current`. */
+  stepInput: (
+    current: PlacementTable,
+    phases: ReadonlyMap<number, number>,
+    targetSinceMs: number,
+  ) => StepInput;
+}
+
+/** A placement that is to be moved to. */
+export interface NewTarget {
+  /** Its epoch and moves are not looked at. */
+  table: PlacementTable;
+  /** Unix milliseconds. */
+  nowMs: number;
+  reason: string;
+  /** Accounts that it moves, all together. */
+  moved: number;
+  origin?: { inputs: string; snapshot: string; counts: EpochRow['counts'] } | undefined;
+  report?: EpochRow['report'] | undefined;
+}
+
+/**
+ * Makes a placement the target, and the next epoch the first step to it, in one transaction. Groups that move already go on,
+ * turn back or set out anew (`@covey/moves`). When nothing can start yet the epoch says what the last one said.
+ * @throws FencedError, IllegalStepError
+ */
+export async function commitTarget(
+  context: CommitContext,
+  moves: MoveContext,
+  last: EpochHead,
+  { table: target, nowMs, reason, moved, origin, report }: NewTarget,
+): Promise<EpochDraft> {
+  const current = new PlacementTable(await tableOf(context.sql, last.epoch));
+  const phases = (await readTarget(context.sql))?.phases ?? new Map<number, number>();
+  const keyOf = await moves.keysBetween(current, target);
+  const step = new StepPlanner(current, target, keyOf).plan(moves.stepInput(current, phases, nowMs));
+  const content = step.kind === 'step' ? step.content : current.content();
+  const draft = draftStep(last, current, content, {
+    createdAt: Math.floor(nowMs / 1000),
+    reason,
+    moved,
+    origin,
+    report,
+  });
+  checkStep(current, new PlacementTable(draft.table), keyOf);
+  const next = step.kind === 'step' ? step.phases : phases;
+  await commitDraft(context, last, draft, (tx) => writeTarget(tx, target, next));
+  return draft;
+}
