@@ -150,6 +150,33 @@ export const EXTENSION_CHECKS: readonly Check[] = [
   },
   {
     nip: 45,
+    it: 'sends HyperLogLog registers that are right, when it sends some',
+    async run({ client, me }) {
+      const target = newSigner().pubkey;
+      const fans = Array.from({ length: 5 }, () => newSigner());
+      const reactions = fans.map((fan) => fan.sign({ kind: 7, content: '+', tags: [['p', target]] }));
+      await accepted(client, ...reactions, me.sign({ kind: 7, content: 'other', tags: [['p', me.pubkey]] }));
+      const frame = await count(client, { '#p': [target], kinds: [7] });
+      const { count: counted, hll } = frame[2] as { count: number; hll?: string };
+      assert.equal(counted, 5);
+      if (hll === undefined) return; // a relay may send them
+      // The definition of NIP-45, the slow way.
+      const offset = Number.parseInt(target[32]!, 16) + 8;
+      const registers = new Array<number>(256).fill(0);
+      for (const { pubkey } of fans) {
+        const bits = BigInt(`0x1${pubkey.slice(2 * offset + 2, 2 * offset + 16)}`)
+          .toString(2)
+          .slice(1);
+        const index = Number.parseInt(pubkey.slice(2 * offset, 2 * offset + 2), 16);
+        registers[index] = Math.max(registers[index]!, ((bits.indexOf('1') + 57) % 57) + 1);
+      }
+      assert.equal(hll, registers.map((value) => value.toString(16).padStart(2, '0')).join(''));
+      const untagged = await count(client, { authors: [me.pubkey] });
+      assert.equal((untagged[2] as { hll?: string }).hll, undefined, 'it is defined for filters with a tag');
+    },
+  },
+  {
+    nip: 45,
     it: 'refuses a malformed COUNT by CLOSED',
     async run({ client }) {
       const frame = await count(client, { authors: ['x'] });

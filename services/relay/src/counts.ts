@@ -1,9 +1,10 @@
 import type { Enforcer } from '@covey/enforcement';
-import type { Filter } from '@covey/nostr';
+import { type Filter, HyperLogLog, hyperLogLogOffset } from '@covey/nostr';
 import type { Limits } from './limits.ts';
 import type { MemberLinks } from './members/member-links.ts';
-import { RemoteFeed, remoteParts } from './members/remote-feed.ts';
+import { RemoteFeed, type RemotePart, remoteParts } from './members/remote-feed.ts';
 import type { Upstreams } from './members/upstreams.ts';
+import { authorOf } from './store/answer.ts';
 import type { EventStore } from './store/event-store.ts';
 
 export interface CountsOptions {
@@ -12,6 +13,8 @@ export interface CountsOptions {
   upstreams: Upstreams;
   enforcer: () => Enforcer;
   limits: Limits;
+  /** Kinds that only those may read whom an event is for. */
+  authKinds: readonly number[];
   /** Unix milliseconds. */
   clock: () => number;
 }
@@ -20,12 +23,15 @@ export interface CountAnswer {
   count: number;
   /** There are, or may be, more. */
   approximate?: true;
+  /** NIP-45's registers: how many different authors, to be merged with what other relays counted. */
+  hll?: string;
 }
 
 /**
  * Answers COUNT (NIP-45): different events here and at the members that hold what the filters name. What is held elsewhere
- * is counted by reading it, so that an event that lives at several members counts once; over the bounds of a read the
- * answer says that it is approximate.
+ * is counted by reading it, so that an event that lives at several members counts once. Over the bounds of a read the answer
+ * says that it is approximate; with one filter that has a tag the members then count for themselves, and what their
+ * HyperLogLogs say together is the answer.
  */
 export class Counts {
   readonly #options: CountsOptions;
@@ -40,26 +46,67 @@ export class Counts {
     hereOnly: boolean,
     mayRead: ((json: string) => boolean) | undefined,
   ): Promise<CountAnswer> {
-    const { store, enforcer, limits, clock, links, upstreams } = this.#options;
+    const { store, enforcer, limits, clock } = this.#options;
     const { parts, open } = hereOnly ? { parts: [], open: false } : remoteParts(enforcer(), filters);
-    const now = Math.floor(clock() / 1000);
-    if (parts.length === 0) {
-      const { count, exact } = await store.count(filters, { now, mayRead, rowsMax: limits.countRowsMax });
-      return exact && !open ? { count } : { count, approximate: true };
+    const offset = filters.length === 1 ? hyperLogLogOffset(filters[0]!) : undefined;
+    const hll = offset === undefined ? undefined : new HyperLogLog(offset);
+    const ids = new Set<string>();
+    const here = await store.count(filters, {
+      now: Math.floor(clock() / 1000),
+      mayRead,
+      rowsMax: limits.countRowsMax,
+      each: ({ id, json }) => {
+        ids.add(id);
+        hll?.add(authorOf(json));
+      },
+    });
+    let exact = here.exact && !open;
+    let count = here.count;
+    if (parts.length > 0) {
+      const { events, complete } = await this.#read(parts);
+      for (const event of events) {
+        if (mayRead?.(JSON.stringify(event)) === false) continue;
+        ids.add(event.id);
+        hll?.add(event.pubkey);
+      }
+      count = ids.size;
+      exact &&= complete === true;
+      if (hll && complete !== true && this.#isPublic(filters[0]!))
+        count = Math.max(count, await this.#merge(hll, parts));
     }
+    return { count, ...(exact ? {} : { approximate: true }), ...(hll ? { hll: hll.hex } : {}) };
+  }
+
+  /** Another member does not know who asks here: it would count what is withheld from them. */
+  #isPublic({ kinds }: Filter): boolean {
+    const { authKinds } = this.#options;
+    return authKinds.length === 0 || (kinds?.every((kind) => !authKinds.includes(kind)) ?? false);
+  }
+
+  async #read(parts: readonly RemotePart[]) {
+    const { limits, clock, links, upstreams } = this.#options;
     const unlimited = parts.map((part) => ({ ...part, filter: { ...part.filter, limit: limits.limitMax } }));
     const feed = new RemoteFeed(unlimited, { links, upstreams, clock, onEvent: () => {} });
-    const { events, complete } = await feed.read(limits.remoteReadMs).finally(() => feed.close());
-    const ids = new Set(
-      events.filter((event) => mayRead?.(JSON.stringify(event)) !== false).map(({ id }) => id),
+    return await feed.read(limits.remoteReadMs).finally(() => feed.close());
+  }
+
+  /** Takes in what the members count that hold the parts. @returns what all have together, about */
+  async #merge(hll: HyperLogLog, parts: readonly RemotePart[]): Promise<number> {
+    const { links, limits } = this.#options;
+    let most = 0;
+    await Promise.all(
+      parts.map(async ({ filter, candidates }) => {
+        const { limit: _, ...unlimited } = filter;
+        const member = candidates.find((id) => links.get(id)?.healthy);
+        const counted = await links
+          .get(member ?? '')
+          ?.count(unlimited, limits.remoteReadMs)
+          .catch(() => undefined); // out of reach: what was read counts
+        if (!counted) return;
+        most = Math.max(most, counted.count);
+        hll.merge(counted.hll);
+      }),
     );
-    let exact = complete === true && !open;
-    for (const { limit: _, ...filter } of filters) {
-      const bytesMax = Number.MAX_SAFE_INTEGER;
-      const here = await store.query(filter, { limitMax: limits.countRowsMax, bytesMax, now, mayRead });
-      for (const { id } of here.events) ids.add(id);
-      exact &&= here.complete;
-    }
-    return exact ? { count: ids.size } : { count: ids.size, approximate: true };
+    return Math.max(most, hll.estimate());
   }
 }

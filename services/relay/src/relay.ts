@@ -220,7 +220,7 @@ export class Relay {
         probed: (frame, member, answer) => detector.probed(frame, member, answer),
         writes,
         reads: new ReadPath({ ...shared, upstreams }),
-        counts: new Counts({ ...shared, upstreams }),
+        counts: new Counts({ ...shared, upstreams, authKinds: config.authKinds ?? [] }),
         negentropyBudget: { items: 0 },
         authKinds: config.authKinds ?? [],
         clusterField: () => this.clusterField(),

@@ -1,6 +1,7 @@
 export * from './event.ts';
 export * from './filter.ts';
 export * from './hashtag.ts';
+export * from './hyperloglog.ts';
 export * from './lists.ts';
 export * from './negentropy/index.ts';
 export * from './nip19.ts';

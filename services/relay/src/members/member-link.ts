@@ -1,5 +1,6 @@
 import type { Filter, NostrEvent } from '@covey/nostr';
 import WebSocket from 'ws';
+import { LinkCounts, type MemberCount } from './link-counts.ts';
 import { LinkPublishes, type PublishAnswer } from './link-publishes.ts';
 import { type FetchAnswer, LinkReadings, type LiveListener } from './link-readings.ts';
 import { LinkReconciliations, type Reconciliation } from './link-reconciliations.ts';
@@ -51,6 +52,7 @@ export class MemberLink {
   readonly #publishes: LinkPublishes;
   readonly #readings: LinkReadings;
   readonly #reconciliations: LinkReconciliations;
+  readonly #counts: LinkCounts;
 
   constructor(id: string, url: string, options: LinkOptions) {
     this.id = id;
@@ -60,6 +62,7 @@ export class MemberLink {
     this.#publishes = new LinkPublishes(url, doubt);
     this.#readings = new LinkReadings(url, doubt);
     this.#reconciliations = new LinkReconciliations(url);
+    this.#counts = new LinkCounts(url);
   }
 
   /** It is connected, and no reference member: a relay with a gateway beside it. */
@@ -161,6 +164,7 @@ export class MemberLink {
     this.#publishes.lost(error);
     this.#readings.lost(error);
     this.#reconciliations.lost(error);
+    this.#counts.lost(error);
     if (!this.#closed) this.#options.onLost(this.id);
   }
 
@@ -173,6 +177,7 @@ export class MemberLink {
     if (typeof id !== 'string') return;
     if (type === 'OK') this.#publishes.onOk(id, frame[2], frame[3]);
     else if (NEGENTROPY_FRAME.test(String(type))) this.#reconciliations.onFrame(id, frame);
+    else if ((type === 'COUNT' || type === 'CLOSED') && this.#counts.onFrame(type, id, frame[2])) return;
     else this.#readings.onFrame(type, id, frame[2], bytes);
   }
 
@@ -192,6 +197,11 @@ export class MemberLink {
     const socket = await this.ready();
     const fetch = () => this.#readings.fetch(socket, filters, timeoutMs);
     return await (this.#plain ? this.#plain.fetch(fetch) : fetch());
+  }
+
+  /** How many events the other member has for a filter (NIP-45). @throws MemberUnreachableError */
+  async count(filter: Filter, timeoutMs: number): Promise<MemberCount> {
+    return await this.#counts.count(await this.ready(), filter, timeoutMs);
   }
 
   /** New events for these filters until `stop` is called or the link is lost. @throws MemberUnreachableError */

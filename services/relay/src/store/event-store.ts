@@ -75,6 +75,13 @@ export type Awaitable<T> = T | Promise<T>;
 /** What `itemsMatching` and `count` ask with. */
 export type Asking = Pick<QueryOptions, 'now' | 'mayRead'>;
 
+export interface CountOptions extends Asking {
+  /** Events looked at, at most. */
+  rowsMax: number;
+  /** Shown every event that counts, some of them twice. */
+  each?: (event: StoredEvent) => void;
+}
+
 /** What a member needs of a store for its events. Embedded (`sqlite/`), or in a PostgreSQL of the operator's (`postgres/`). */
 export interface EventStore {
   /** Applies NIP-01's, NIP-09's and NIP-40's rules. Settles when the write would survive a power failure. */
@@ -83,7 +90,7 @@ export interface EventStore {
   has(id: string, sig: string): Awaitable<boolean>;
   query(filter: Filter, options: QueryOptions): Awaitable<QueryResult>;
   /** How many different events fit any of the filters, whatever their limits; looks at `rowsMax` of them at most. */
-  count(filters: readonly Filter[], options: Asking & { rowsMax: number }): Promise<CountResult>;
+  count(filters: readonly Filter[], options: CountOptions): Promise<CountResult>;
   /** Id and time of all events that fit, read a slice at a time; undefined when there are more than `itemsMax`. */
   itemsMatching(
     filter: Filter,

@@ -1,5 +1,5 @@
 import type { Filter, NegentropyItem } from '@covey/nostr';
-import type { Asking, CountResult, EventStore } from './event-store.ts';
+import type { Asking, CountOptions, CountResult, EventStore } from './event-store.ts';
 
 /** Events read before the event loop gets a turn, when all that fit are asked for. */
 const SNAPSHOT_PAGE = 2000;
@@ -8,7 +8,7 @@ const SNAPSHOT_PAGE = 2000;
 export async function countMatching(
   store: Pick<EventStore, 'query'>,
   filters: readonly Filter[],
-  { now, mayRead, rowsMax }: Asking & { rowsMax: number },
+  { now, mayRead, rowsMax, each }: CountOptions,
 ): Promise<CountResult> {
   const seen = new Set<string>();
   let exact = true;
@@ -19,7 +19,10 @@ export async function countMatching(
       now,
       mayRead,
     });
-    for (const { id } of events) seen.add(id);
+    for (const event of events) {
+      seen.add(event.id);
+      each?.(event);
+    }
     exact &&= complete;
   }
   return { count: seen.size, exact };

@@ -1,6 +1,7 @@
 import { type Filter, KIND, type NegentropyItem, type NostrEvent } from '@covey/nostr';
 import type {
   Asking,
+  CountOptions,
   CountResult,
   EventStore,
   HandedOver,
@@ -117,7 +118,7 @@ export class PgStore implements EventStore {
     return this.#options.reads.query(filter, options);
   }
 
-  count(filters: readonly Filter[], options: Asking & { rowsMax: number }): Promise<CountResult> {
+  count(filters: readonly Filter[], options: CountOptions): Promise<CountResult> {
     return countMatching(this, filters, options);
   }
 

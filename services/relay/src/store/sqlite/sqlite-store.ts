@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Filter, NegentropyItem, NostrEvent } from '@covey/nostr';
 import type {
   Asking,
+  CountOptions,
   CountResult,
   EventStore,
   HandedOver,
@@ -83,7 +84,7 @@ export class SqliteStore implements EventStore {
     return this.#reads.query(filter, options);
   }
 
-  count(filters: readonly Filter[], options: Asking & { rowsMax: number }): Promise<CountResult> {
+  count(filters: readonly Filter[], options: CountOptions): Promise<CountResult> {
     return countMatching(this, filters, options);
   }
 
