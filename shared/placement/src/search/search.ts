@@ -27,9 +27,9 @@ const efforts = {
     sweeps: 60,
     sweepFollows: 6e7,
     sharePrices: [0],
-    follows: 3e7,
+    follows: 6e7,
     roundsMin: 16,
-    roundsMax: 60,
+    roundsMax: 100,
     local: 3e7,
     localEach: 300,
     overload: 2,
@@ -61,7 +61,7 @@ const efforts = {
 } as const;
 
 /**
- * Searches from scratch: mirrored sets, and the priced search from accounts dealt by popularity; the better of them by
+ * Searches from scratch: mirrored sets, and the priced search on single copies; the better of them by
  * fanout, overload and idle members is taken on, its sets of copies restricted, then local search. Mirrored sets win
  * where readers follow hundreds of accounts, single copies where they follow few. The state comes in with every row
  * filled and goes out improved.
@@ -92,10 +92,9 @@ export function searchCold(state: SearchState, options: SearchOptions): void {
   const affordable = Math.floor(effort.follows / follows);
   const count = effort.sharePrices.length;
   const rounds = Math.min(effort.roundsMax, Math.max(effort.roundsMin, Math.floor(affordable / count)));
+  const condensed = condensedStart(state, start, seed);
   effort.sharePrices.forEach((sharePrice, number) => {
-    state.restore(start);
-    if (mirroredSearch(state, { sweeps: 0, seed })) fillShort(state);
-    else scatter(state, seed);
+    state.restore(condensed);
     const score = pricedSearch(state, {
       sharePrice,
       rounds,
@@ -123,6 +122,27 @@ export function searchCold(state: SearchState, options: SearchOptions): void {
     onProgress: (done, all) => onProgress('refine', all + done, all * 2),
   });
 }
+
+/** What overload costs when the starts of the priced search are compared: it repairs most of it. */
+const startOverload = 0.5;
+
+/**
+ * Where the priced search begins: as the rows came in, which are communities packed, or with accounts dealt to mirrored
+ * sets by popularity; packed where communities are strong enough to keep loads bearable, and random rows where there are
+ * no sets.
+ */
+function condensedStart(state: SearchState, packed: Saved, seed: number): Saved {
+  const scratch = new Float64Array(state.k);
+  state.restore(packed);
+  state.coverAll();
+  const packedScore = penalised(state, scratch, startOverload);
+  if (mirroredSearch(state, { sweeps: 0, seed })) fillShort(state);
+  else scatter(state, seed);
+  state.coverAll();
+  return penalised(state, scratch, startOverload) < packedScore ? state.snapshot() : packed;
+}
+
+type Saved = ReturnType<SearchState['snapshot']>;
 
 /** Starts of the mirrored search and sweeps of each, within the effort's work: fewer starts first, then fewer sweeps. */
 function sweepsFor(effort: (typeof efforts)[Effort], follows: number): { mirrored: number; sweeps: number } {
