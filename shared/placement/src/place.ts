@@ -39,6 +39,8 @@ const loadFloor = 0.41;
 const partsPerMember = 16;
 /** Warm start: accounts that may change for a better fanout alone, in thousandths. */
 const changesPermille = 6;
+/** And after a change of members, on top of those that had to change; in thousandths of them. */
+const changesOnTop = 80;
 
 export type PlaceProgress = (phase: string, done: number, total: number) => void;
 
@@ -107,7 +109,7 @@ export function place(problem: PlacementProblem, onProgress: PlaceProgress = () 
     const short = shortRows(state);
     if (short.length > 0)
       pricedSearch(state, {
-        sharePrice: 0,
+        prices: 'multipliers',
         rounds: 1,
         seed: problem.seed,
         overloadCost: 1,
@@ -116,7 +118,8 @@ export function place(problem: PlacementProblem, onProgress: PlaceProgress = () 
     rebalance(state, shares);
     if (usable.length > copies) {
       const must = changedSince(state, before);
-      searchWarm(state, before, must + Math.floor((admitted * changesPermille) / 1000), options);
+      const free = Math.max(admitted * changesPermille, must * changesOnTop) / 1000;
+      searchWarm(state, before, must + Math.floor(free), options);
     }
   } else if (usable.length > copies && admitted > 0) {
     searchCold(state, options);

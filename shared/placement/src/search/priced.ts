@@ -1,13 +1,16 @@
 import { seededUint32 } from '@covey/graph';
 import { byPopularity } from './by-popularity.ts';
-import { closingChances, LoadPrices } from './prices.ts';
+import { closingChances, LoadPrices, type Prices } from './prices.ts';
+import { SharePrices } from './share-prices.ts';
 import type { SearchState } from './state.ts';
+
+/** Multipliers of the limits, with q falling to 0; or shares of readers, with q as it is. */
+export type PriceKind = 'multipliers' | 'shares';
 
 export interface PricedOptions {
   rounds: number;
   seed: number;
-  /** price of a member for each reader that would have to open it, relative to the share of readers that have it open */
-  sharePrice: number;
+  prices: PriceKind;
   /** how rounds are compared, see {@link penalised} */
   overloadCost: number;
   /** fill only these rows, which are short, and take nothing away: for accounts that are new or lost a member */
@@ -42,7 +45,8 @@ const thresholdFirst = 0.3;
  * it times what is still missed; then what is missed is multiplied by q^…. As q falls to 0 this becomes the exact count
  * of relays opened. Read copies are added while they gain more than a threshold that steers their number to the budget.
  *
- * Prices are the multipliers of the limits ({@link LoadPrices}). A member below the floor counts more for readers who
+ * Prices are the multipliers of the limits ({@link LoadPrices}), or shares of readers ({@link SharePrices}), for which q
+ * stays. A member below the floor counts more for readers who
  * have it open already, so that it keeps them, and a little for those who would open it for the last write copy: as a
  * bonus for everybody it would draw the first copy of every hub. Limits begin relaxed, so that the placement
  * condenses before it is balanced. Sums and products of doubles in a fixed order: IEEE 754 makes them the same everywhere.
@@ -52,11 +56,12 @@ const thresholdFirst = 0.3;
 export function pricedSearch(state: SearchState, options: PricedOptions): number {
   const { k, accounts, copies, width, lists, sizes, fixed, followerStarts, held, limits } = state;
   const { followerReaders, counts, open, words, reads, connections, weights } = state;
-  const { rounds, sharePrice } = options;
+  const { rounds } = options;
+  const byShare = options.prices === 'shares';
   const next = seededUint32(options.seed);
   const order = byPopularity(state);
   const mostFollowed = order.length > 0 ? state.popularity(order[0]) : 0;
-  const prices = pricesOf(state);
+  const prices: Prices = byShare ? new SharePrices(state) : multipliersOf(state);
   const chance = new Float64Array(65536);
   const overload = new Float64Array(k);
   const gain = new Float64Array(k);
@@ -130,8 +135,7 @@ export function pricedSearch(state: SearchState, options: PricedOptions): number
   const score = (member: number, position: number, sum: number): number => {
     const price = Math.max(-1, prices.open[member]);
     const newcomer = price > 0 ? price : position >= copies - 1 ? price * newcomerBonus : 0;
-    const share = (sharePrice * connections[member]) / state.totalWeight;
-    return gain[member] * (1 + Math.abs(price)) - (newcomer + prices.read[member] + share) * sum;
+    return gain[member] * (1 + Math.abs(price)) - (newcomer + prices.read[member]) * sum;
   };
 
   const choose = (account: number, sum: number, followers: number): { member: number; gains: number } => {
@@ -193,7 +197,10 @@ export function pricedSearch(state: SearchState, options: PricedOptions): number
     for (let i = 0; i < followers && end > start; i++) {
       const reader = followerReaders[first + i];
       let member = readAt(reader * k, start, end);
-      if (member < 0) member = openCheapest(reader, start, end);
+      if (member < 0) {
+        if (!prices.opensAtOnce) continue;
+        member = openCheapest(reader, start, end);
+      }
       reads[member] += weights[reader];
       counts[reader * k + member]++;
     }
@@ -215,7 +222,7 @@ export function pricedSearch(state: SearchState, options: PricedOptions): number
   let bestScore = Number.POSITIVE_INFINITY;
   for (let round = 0; round < rounds; round++) {
     const progress = rounds > 1 ? round / (rounds - 1) : 1;
-    closingChances(qFirst * (1 - progress), chance);
+    closingChances(byShare ? qFirst : qFirst * (1 - progress), chance);
     prices.relaxed = 1 + (relaxedFirst - 1) * Math.max(0, 1 - progress / relaxedRounds);
     const share = shareFirst + (shareLast - shareFirst) * progress;
     let size = 0;
@@ -230,11 +237,12 @@ export function pricedSearch(state: SearchState, options: PricedOptions): number
       takeAway(taken[i]);
     }
     for (let i = 0; i < size; i++) {
-      if ((i & 127) === 0) {
+      if ((i & 127) === 0 && prices.opensAtOnce) {
         for (let member = 0; member < k; member++) {
           prices.refresh(member, connections[member], reads[member]);
         }
       }
+      if ((i & 1023) === 1023 && byShare) prices.refreshAll(connections, reads);
       putBack(taken[i]);
     }
     if (limits.extraBudget > 0) {
@@ -255,7 +263,7 @@ export function pricedSearch(state: SearchState, options: PricedOptions): number
   return bestScore;
 }
 
-function pricesOf(state: SearchState): LoadPrices {
+function multipliersOf(state: SearchState): LoadPrices {
   const { connectionCapacity, readCapacity, loadLimit, loadFloor } = state.limits;
   const capacity = {
     connectionLoad: connectionCapacity.map((value) => 1 / value),

@@ -20,18 +20,34 @@ export interface PlaceCapacity {
   readMean: Float64Array;
 }
 
+/** What the searches ask of prices; arrays are by place. */
+export interface Prices {
+  /** price of opening a place beyond the relay itself; below 0 at places that lack readers */
+  readonly open: Float64Array;
+  /** price of each read */
+  readonly read: Float64Array;
+  /** whether a reader without an open copy opens one at once, or when covers are next computed */
+  readonly opensAtOnce: boolean;
+  /** the limit is this many times as high; falls to 1 while a search condenses */
+  relaxed: number;
+  /** takes the means that loads are compared with, and prices all places */
+  refreshAll(connections: Float64Array, reads: Float64Array): void;
+  /** prices one place anew */
+  refresh(place: number, connections: number, reads: number): void;
+  /** once in a round: what is integrated follows the loads */
+  integrate(connections: Float64Array, reads: Float64Array): void;
+}
+
 /**
  * Prices that keep connections and reads under `limit` × the mean and connections above `floor` × the mean: dual
  * variables, in units of one relay opened. Each has a part proportional to the present excess, which reacts within a
  * round, and an integrated one, which holds the equilibrium (a proportional–integral control of the multipliers of the
  * Lagrangian). Only + − × ÷.
  */
-export class LoadPrices {
-  /** price of opening a place beyond the relay itself; below 0 at places that lack readers */
+export class LoadPrices implements Prices {
   readonly open: Float64Array;
-  /** price of each read */
   readonly read: Float64Array;
-  /** the limit is this many times as high; falls to 1 while a search condenses */
+  readonly opensAtOnce = true;
   relaxed = 1;
   readonly #integrals: { open: Float64Array; read: Float64Array };
   readonly #capacity: PlaceCapacity;

@@ -5,9 +5,9 @@ const wanting = 650;
 const filled = 970;
 
 /**
- * After a change of members: gives copies to members that hold much less than their due (they joined), and takes copies
- * from members above their cap. Whole sets of copies move while that fits, so that groups stay groups; which copy gives
- * way is decided by who is fullest.
+ * After a change of members: gives copies to members that hold much less than their due (they joined), those that
+ * readers miss least where they stand and the most followed of them; and takes copies from members above their cap,
+ * from who is fullest, set by set. Recomputes the covers.
  * @param due what each member is due of all copies that there may be
  */
 export function rebalance(state: SearchState, due: Float64Array): void {
@@ -39,16 +39,14 @@ export function rebalance(state: SearchState, due: Float64Array): void {
     return false;
   };
 
+  state.coverAll();
   for (let to = 0; to < k; to++) {
     if (limits.caps[to] === 0 || held[to] * 1000 >= shares[to] * wanting) continue;
     const goal = Math.min(limits.caps[to], Math.floor((shares[to] * filled) / 1000));
-    for (const set of sets) {
-      const room = goal - held[to];
-      if (room <= 0) break;
-      const from = fullest(state, set[0], shares);
-      if (from < 0 || held[from] <= shares[from]) continue;
-      const most = Math.min(room, set.length, Math.ceil(held[from] - shares[from]));
-      for (let i = 0; i < most; i++) move(set[i], from, to);
+    const offers = harmlessFirst(state);
+    for (let i = 0; i < offers.accounts.length && held[to] < goal; i++) {
+      const from = offers.members[i];
+      if (held[from] > shares[from]) move(offers.accounts[i], from, to);
     }
   }
   for (const set of sets) {
@@ -63,6 +61,44 @@ export function rebalance(state: SearchState, due: Float64Array): void {
       if (best >= 0) move(account, from, best);
     }
   }
+}
+
+/**
+ * For each account the replica, not pinned, that fewest of its readers need, since they have none of its other members
+ * open; accounts in the order in which giving that replica away harms least, the most followed first among equals, so
+ * that a newcomer gets what is read. Needs covers that are up to date.
+ */
+function harmlessFirst(state: SearchState): { accounts: Uint32Array; members: Uint16Array } {
+  const { accounts, width, sizes, lists, copies, fixed, words, open, weights } = state;
+  const { followerStarts, followerReaders } = state;
+  const harm = new Float64Array(accounts).fill(Number.POSITIVE_INFINITY);
+  const giver = new Uint16Array(accounts);
+  const needed = new Float64Array(state.k);
+  for (let account = 0; account < accounts; account++) {
+    if (fixed[account] >= copies || sizes[account] < copies || state.hashed[account] === 1) continue;
+    const start = account * width;
+    const end = start + sizes[account];
+    for (let j = start; j < end; j++) needed[lists[j]] = 0;
+    for (let i = followerStarts[account]; i < followerStarts[account + 1]; i++) {
+      const reader = followerReaders[i];
+      let only = -1;
+      for (let j = start; j < end && only !== -2; j++) {
+        const member = lists[j];
+        if ((open[reader * words + (member >>> 5)] & (1 << (member & 31))) === 0) continue;
+        only = only === -1 ? member : -2;
+      }
+      if (only >= 0) needed[only] += weights[reader];
+    }
+    // The master, the most senior, stays where there is a replica to give.
+    for (let j = start + Math.max(fixed[account], Math.min(1, copies - 1)); j < start + copies; j++) {
+      if (needed[lists[j]] >= harm[account]) continue;
+      harm[account] = needed[lists[j]];
+      giver[account] = lists[j];
+    }
+  }
+  const order = Uint32Array.from(harm.keys()).filter((account) => harm[account] < Number.POSITIVE_INFINITY);
+  order.sort((a, b) => harm[a] - harm[b] || state.popularity(b) - state.popularity(a) || a - b);
+  return { accounts: order, members: Uint16Array.from(order, (account) => giver[account]) };
 }
 
 /**

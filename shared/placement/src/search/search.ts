@@ -4,7 +4,7 @@ import { byPopularity } from './by-popularity.ts';
 import { restrictSets } from './grouping.ts';
 import { localSearch } from './local.ts';
 import { mirroredSearch } from './mirrored.ts';
-import { leastFull, penalised, pricedSearch } from './priced.ts';
+import { leastFull, type PriceKind, penalised, pricedSearch } from './priced.ts';
 import { repairCaps } from './rebalance.ts';
 import type { SearchState } from './state.ts';
 
@@ -17,7 +17,8 @@ export interface SearchOptions {
 }
 
 /**
- * Work by effort: most starts and sweeps of the mirrored search, and follows visited by all; settings of the priced search, each of which is a start; follows
+ * Work by effort: most starts and sweeps of the mirrored search, and follows visited by all; prices of the priced search, with write
+ * copies alone and with read copies, each of which is a start; follows
  * visited by all its rounds, their least and most number for each start; local search in all, and for each follow; and
  * what overload costs when rounds and starts are compared: the longer local search is, the more it repairs.
  */
@@ -26,7 +27,7 @@ const efforts = {
     mirrored: 2,
     sweeps: 60,
     sweepFollows: 6e7,
-    sharePrices: [0],
+    prices: { balanced: ['multipliers'], adaptive: ['shares', 'multipliers'] },
     follows: 6e7,
     roundsMin: 16,
     roundsMax: 100,
@@ -38,7 +39,7 @@ const efforts = {
     mirrored: 4,
     sweeps: 100,
     sweepFollows: 2e8,
-    sharePrices: [0],
+    prices: { balanced: ['multipliers'], adaptive: ['shares', 'multipliers'] },
     follows: 2e8,
     roundsMin: 30,
     roundsMax: 250,
@@ -50,7 +51,7 @@ const efforts = {
     mirrored: 12,
     sweeps: 200,
     sweepFollows: 4e9,
-    sharePrices: [0, 0.7],
+    prices: { balanced: ['multipliers', 'shares'], adaptive: ['shares', 'multipliers'] },
     follows: 2e9,
     roundsMin: 100,
     roundsMax: 600,
@@ -90,13 +91,14 @@ export function searchCold(state: SearchState, options: SearchOptions): void {
     consider(penalised(state, scratch, effort.overload));
   }
   const affordable = Math.floor(effort.follows / follows);
-  const count = effort.sharePrices.length;
+  const starts: readonly PriceKind[] = effort.prices[state.limits.extraBudget > 0 ? 'adaptive' : 'balanced'];
+  const count = starts.length;
   const rounds = Math.min(effort.roundsMax, Math.max(effort.roundsMin, Math.floor(affordable / count)));
   const condensed = condensedStart(state, start, seed);
-  effort.sharePrices.forEach((sharePrice, number) => {
+  starts.forEach((prices, number) => {
     state.restore(condensed);
     const score = pricedSearch(state, {
-      sharePrice,
+      prices,
       rounds,
       seed: seed + number,
       overloadCost: effort.overload,
