@@ -23,7 +23,7 @@ export interface TestMember {
   relay: Relay | undefined;
   tables: FixedTable;
   /** Starts it, again after `stop`, with its folder as it is. */
-  start(changes?: Partial<RelayConfig>): Promise<Relay>;
+  start(changes?: Partial<RelayConfig>, options?: { followsTable?: boolean }): Promise<Relay>;
   stop(): Promise<void>;
 }
 
@@ -90,7 +90,7 @@ async function makeMember(dir: string, limits: Partial<Limits> = {}): Promise<Te
     dir,
     relay: undefined,
     tables: new FixedTable(),
-    async start(changes = {}) {
+    async start(changes = {}, { followsTable = false } = {}) {
       const config: RelayConfig = {
         secretKey: key.secretKey,
         dir,
@@ -107,6 +107,7 @@ async function makeMember(dir: string, limits: Partial<Limits> = {}): Promise<Te
       member.relay = new Relay({
         config,
         tables: member.tables,
+        followsTable,
         store: await openMemberStore(config, Date.now),
         log: quiet,
       });

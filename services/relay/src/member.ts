@@ -45,7 +45,13 @@ export class Member {
           });
     if (roots.length === 0)
       log.warn({}, 'COVEY_ROOTS names no trusted root key: this relay follows no table and stands alone');
-    this.relay = new Relay({ config: relay, tables: this.#tables, store, log });
+    this.relay = new Relay({
+      config: relay,
+      tables: this.#tables,
+      followsTable: roots.length > 0,
+      store,
+      log,
+    });
     this.#announcer = this.#link
       ? new Announcer({ relay: this.relay, link: this.#link, cluster: relay.cluster, clock: Date.now })
       : undefined;

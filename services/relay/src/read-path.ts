@@ -17,6 +17,8 @@ export interface ReadPathOptions {
   forwarded: ForwardedEvents;
   upstreams: Upstreams;
   enforcer: () => Enforcer;
+  /** It belongs to a cluster and does not know the table yet: what it has is not all. */
+  awaitsTable: () => boolean;
   metrics: RelayMetrics;
   limits: Limits;
   /** Unix milliseconds. */
@@ -79,7 +81,7 @@ export class ReadPath {
         );
       if (hereOnly && filters.some((filter) => enforcer().fills(filter)))
         outbound.send(JSON.stringify(['COVEY-FILLING', subscription.id]));
-      const missing = open && !foundAllIds(filters, events.length);
+      const missing = this.#options.awaitsTable() || (open && !foundAllIds(filters, events.length));
       await subscription.answer(events, completeness(filters, here, cut, remote.complete, missing));
     });
   }

@@ -38,6 +38,8 @@ import { WritePath } from './write-path.ts';
 export interface RelayOptions {
   config: RelayConfig;
   tables: TableSource;
+  /** It belongs to a cluster: until it has a table, it does not say that an answer is all there is. */
+  followsTable?: boolean;
   /** Opened already; the folder's own SQLite when not given. The relay closes it. */
   store?: MemberStore;
   log: {
@@ -159,6 +161,12 @@ export class Relay {
     const { detector } = this.#failover;
     this.#links.onProbeAnswer = (member, frame) => detector.answered(frame, member);
     this.#links.onLost = (member) => detector.lost(member);
+    this.#links.onBehind = (member) => {
+      if (!this.#filling.behind(member)) return;
+      log.warn({ member }, 'events for this member wait at another that can not reach it: it fetches them');
+      this.metrics.catchUps.inc({ reason: 'behind' });
+      this.#repair.wake();
+    };
     this.#links.onLeft = (member) => {
       this.#rearrangement.passOn(arrivals.takeFrom(member), member);
       detector.lost(member);
@@ -217,9 +225,16 @@ export class Relay {
         turns: this.#turns,
         repairServer: () =>
           new RepairServer({ items: store.items, enforcer: () => this.#enforcer, filling: this.#filling }),
-        probed: (frame, member, answer) => detector.probed(frame, member, answer),
+        probed: (frame, member, answer) => {
+          this.#tellBehind(member, answer);
+          return detector.probed(frame, member, answer);
+        },
         writes,
-        reads: new ReadPath({ ...shared, upstreams }),
+        reads: new ReadPath({
+          ...shared,
+          upstreams,
+          awaitsTable: () => options.followsTable === true && this.#applied === undefined,
+        }),
         counts: new Counts({ ...shared, upstreams, authKinds: config.authKinds ?? [] }),
         negentropyBudget: { items: 0 },
         authKinds: config.authKinds ?? [],
@@ -258,6 +273,15 @@ export class Relay {
       failover: this.#failover,
       clock,
     });
+  }
+
+  /** It can reach this member, which could not reach it: it hears of what waits here, and delivery is tried again. */
+  #tellBehind(member: string, send: (frame: string) => void): void {
+    const waiting = this.#forwarder.stuck(member);
+    if (waiting === 0) return;
+    send(JSON.stringify(['COVEY-BEHIND', waiting]));
+    this.#links.get(member)?.retryNow();
+    this.#forwarder.wake(member);
   }
 
   #mirrorWith(allowed: MirrorConfig, writes: WritePath): Mirror {

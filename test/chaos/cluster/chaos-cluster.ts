@@ -27,9 +27,9 @@ import { postgresUser } from '../../../services/cli/src/up/unprivileged.ts';
 import { newSigner, type Signer } from '../../conformance/signer.ts';
 import { freePort } from '../../support/free-port.ts';
 import { temporaryDirectory } from '../../support/native-server.ts';
+import { TcpProxy } from '../../support/tcp-proxy.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { ChaosProcess } from './chaos-process.ts';
-import { TcpProxy } from './tcp-proxy.ts';
 
 const CLUSTER = 'chaos';
 const READY_MS = 60_000;

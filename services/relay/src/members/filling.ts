@@ -72,6 +72,21 @@ export class Filling {
   }
 
   /**
+   * Events for this member wait at `member`, which can't bring them: of what the two share, something may be missing here.
+   * What is being filled from an old list already goes on as it is.
+   * @returns whether nothing of it was being filled before
+   */
+  behind(member: string): boolean {
+    const index = this.#table?.memberIndex(member);
+    if (index === undefined) return false;
+    const before = this.missed;
+    for (const { group, others } of this.#enforcer!.held())
+      if (others.includes(index) && !this.#groups.get(group)?.from)
+        this.#groups.set(group, { sources: new Set(), from: undefined, early: false, missed: true });
+    return before === 0 && this.missed > 0;
+  }
+
+  /**
    * Under a new table or verdict: what is new here has to be filled, what went is forgotten.
    * @returns whether, under the same table, some group is held here no longer
    */

@@ -54,6 +54,11 @@ export class Forwarder {
     sender.wake(seq);
   }
 
+  /** Events that wait for a member that could not be reached lately. */
+  stuck(member: string): number {
+    return this.#senders.get(member)?.unreachable ? this.#options.spool.waitingFor(member) : 0;
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     await Promise.all([...this.#senders.values()].map((sender) => sender.stop()));
@@ -84,6 +89,10 @@ class Sender {
   constructor(member: string, options: ForwarderOptions) {
     this.#member = member;
     this.#options = options;
+  }
+
+  get unreachable(): boolean {
+    return this.#unreachable;
   }
 
   wake(seq = Number.POSITIVE_INFINITY): void {

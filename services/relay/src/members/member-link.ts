@@ -24,6 +24,8 @@ export interface LinkOptions {
   frameBytesMax: number;
   /** Called with every answer to a probe. */
   onProbeAnswer: (member: string, frame: readonly unknown[]) => void;
+  /** Called when the member says that events for this one wait there. */
+  onBehind: (member: string) => void;
   /** Called when a connection that could be used has broken. */
   onLost: (member: string) => void;
 }
@@ -172,6 +174,10 @@ export class MemberLink {
     const [type, id] = frame;
     if (type === 'COVEY-PROBE-ACK' || type === 'COVEY-PROBE-NACK') {
       this.#options.onProbeAnswer(this.id, frame);
+      return;
+    }
+    if (type === 'COVEY-BEHIND') {
+      this.#options.onBehind(this.id);
       return;
     }
     if (typeof id !== 'string') return;

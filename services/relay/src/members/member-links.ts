@@ -18,13 +18,17 @@ export class MemberLinks {
   /** Called with an answer of a member to a probe. */
   onProbeAnswer: (member: string, frame: readonly unknown[]) => void = () => {};
 
+  /** Called when a member says that events for this one wait there. */
+  onBehind: (member: string) => void = () => {};
+
   /** Called when the connection from here to a member has broken. */
   onLost: (member: string) => void = () => {};
 
-  constructor(options: Omit<LinkOptions, 'onProbeAnswer' | 'onLost'>) {
+  constructor(options: Omit<LinkOptions, 'onProbeAnswer' | 'onBehind' | 'onLost'>) {
     this.#options = {
       ...options,
       onProbeAnswer: (member, frame) => this.onProbeAnswer(member, frame),
+      onBehind: (member) => this.onBehind(member),
       onLost: (member) => this.onLost(member),
     };
   }
