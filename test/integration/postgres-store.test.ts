@@ -65,6 +65,19 @@ describe('a store in PostgreSQL', { timeout: 200_000 }, () => {
   spoolSuite(fixture);
   nipsSuite(fixture);
 
+  it('keeps what a mirror must not forget, and forgets what it is told to', async () => {
+    const name = storeName();
+    const first = await fixture.open(name);
+    await first.member.mirror.advance([hex(1), hex(2)], 'wss://x.example', { floor: 5, top: 9 }, 700);
+    await first.member.mirror.forget([hex(1)]);
+    await first.close();
+    const { member, close } = await fixture.open(name);
+    assert.deepEqual([...member.mirror.accounts], [hex(2)]);
+    assert.deepEqual(member.mirror.cursor(hex(2), 'wss://x.example'), { floor: 5, top: 9 });
+    assert.equal(member.mirror.bytes, 0);
+    await close();
+  });
+
   it('uses an index for every kind of filter, and reads no more than a page of each range', async () => {
     const name = storeName();
     const { store, close } = await fixture.open(name);

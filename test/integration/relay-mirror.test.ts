@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import type { NostrEvent } from '@covey/nostr';
 import { newSigner } from '../conformance/signer.ts';
@@ -7,7 +9,7 @@ import { FakeRelay } from './ingest-fake-relay.ts';
 import { TestCluster, until } from './relay-fixture.ts';
 
 const now = Math.floor(Date.now() / 1000);
-const mirror = { accountsMax: 100, bytesMax: 1e9, eventsPerSecond: 10_000, pollMs: 150 };
+const mirror = { accountsMax: 100, bytesMax: 1e9, eventsPerSecond: 10_000, pollMs: 150, liveRelaysMax: 0 };
 
 describe('mirroring of external accounts', { timeout: 60_000 }, () => {
   const alice = newSigner();
@@ -144,5 +146,65 @@ describe('mirroring of external accounts', { timeout: 60_000 }, () => {
       ),
       false,
     );
+  });
+});
+
+describe('mirroring beyond the lists that are stored here', { timeout: 60_000 }, () => {
+  const alice = newSigner();
+  let cluster: TestCluster;
+  let home: TestCluster;
+  let api: Server;
+  let hints: object[] = [];
+  const asked: string[] = [];
+  const place = (members: number[]) => cluster.place([{ members, accounts: [alice.pubkey] }]);
+  const relayOf = (member: number) => cluster.members[member]!.relay!;
+
+  before(async () => {
+    home = await TestCluster.make(1);
+    await home.startAll();
+    api = createServer((request, response) => {
+      asked.push(request.url ?? '');
+      response.end(JSON.stringify({ epoch: 1, accounts: hints }));
+    });
+    await new Promise<void>((resolve) => api.listen(0, '127.0.0.1', resolve));
+    cluster = await TestCluster.make(2);
+    place([0, 1]);
+    hints = [{ pubkey: alice.pubkey, write: [home.members[0]!.url] }];
+    const apiUrl = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
+    const live = { ...mirror, pollMs: 3_600_000, liveRelaysMax: 4 };
+    const writer = await WireClient.open(home.members[0]!.url);
+    await writer.publish(alice.sign({ content: 'early' }));
+    writer.close();
+    await cluster.startAll({ mirror: live, apiUrl });
+  });
+  after(async () => {
+    await cluster.stop();
+    await home.stop();
+    await new Promise((resolve) => api.close(resolve));
+  });
+
+  it('takes the accounts that the api names, and new events at once', async () => {
+    await until('the account is mirrored', () => relayOf(0).mirrored().length === 1);
+    assert.equal(asked[0], `/v1/members/${cluster.members[0]!.key.pubkey}/external?limit=100`);
+    assert.deepEqual(relayOf(1).mirrored(), [], 'its master alone mirrors');
+    const writer = await WireClient.open(home.members[0]!.url);
+    const reader = await WireClient.open(cluster.members[1]!.url);
+    const late = alice.sign({ content: 'late' });
+    reader.send('REQ', 'alice', { authors: [alice.pubkey] });
+    await reader.wait('what was there', (f) => f[0] === 'EVENT' && (f[2] as NostrEvent).content === 'early');
+    await until('a kept connection', async () => {
+      await writer.publish(alice.sign({ content: `${Math.random()}` }));
+      return reader.frames.some((f) => f[0] === 'EVENT' && (f[2] as NostrEvent).content.startsWith('0.'));
+    });
+    await writer.publish(late);
+    await reader.wait('the new event', (f) => f[0] === 'EVENT' && (f[2] as NostrEvent).id === late.id);
+    writer.close();
+    reader.close();
+  });
+
+  it('gives back the room of an account that has another master', async () => {
+    place([1, 0]);
+    await until('the other one mirrors', () => relayOf(1).mirrored().length === 1);
+    assert.deepEqual(relayOf(0).mirrored(), []);
   });
 });

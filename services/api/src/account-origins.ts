@@ -47,8 +47,18 @@ export class AccountOrigins {
     return this.#external.size;
   }
 
+  /** External accounts by key (32 bytes), with the relays that they write to. */
+  *external(): Generator<{ key: Uint8Array; write: string[] }> {
+    for (const [key, urls] of this.#external)
+      yield { key: Buffer.from(key, 'latin1'), write: urls.map((url) => this.#urls[url]!) };
+  }
+
+  /** Rises with every reading. */
+  version = 0;
+
   /** Takes over a new reading of all lists. Who names a member, or no relay that can be opened, is native. */
   replace(reading: OriginsReading): void {
+    this.version++;
     this.#external = reading.external;
     this.#urls = reading.urls;
     this.#isKnown = true;

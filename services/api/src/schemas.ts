@@ -196,6 +196,11 @@ export const Member = Type.Object(
 );
 export type Member = Static<typeof Member>;
 
+export const ExternalAccounts = Type.Object({
+  epoch: Count,
+  accounts: Type.Array(Type.Object({ pubkey: Hex64, write: Type.Array(Type.String()) })),
+});
+
 export const Members = Type.Object({ epoch: Count, members: Type.Array(Member) });
 
 export const Status = Type.Object(

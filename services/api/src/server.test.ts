@@ -4,6 +4,7 @@ import { npubEncode, nsecEncode } from '@covey/nostr';
 import { memberNumber, planRelays, readerNumber, slotOf } from '@covey/placement';
 import { PlacementTable, verifyKeyProof } from '@covey/table';
 import { noteEncode } from 'nostr-tools/nip19';
+import { AccountOrigins, OriginsReading } from './account-origins.ts';
 import { type ClusterReader, DatabaseUnavailableError, type EpochRow } from './cluster-reader.ts';
 import { MemberStates } from './member-states.ts';
 import { ApiServer, type ApiServerOptions } from './server.ts';
@@ -241,6 +242,37 @@ describe('plans', () => {
       (await plan(from, { pubkeys: [fixture.pubkeys[25]] })).json().relays[0].url;
     assert.equal(await urlOf(moves('copy')), fixture.table.members[4]!.url);
     assert.notEqual(await urlOf(moves('write-both-read-new')), fixture.table.members[4]!.url);
+  });
+
+  test('a member is told which external accounts it is the master of', async () => {
+    const { id, url } = fixture.table.members[4]!;
+    const own = fixture.pubkeys.filter((key) => fixture.table.locate(key).members[0] === 4);
+    const other = fixture.pubkeys.find((key) => fixture.table.locate(key).members[0] !== 4)!;
+    const origins = new AccountOrigins(() => 0);
+    const told = serve(fixture, { origins });
+    const path = `/v1/members/${id}/external`;
+    assertProblem(await get(told, path), 503, 'no-database', /DATABASE_URL/);
+    const reading = new OriginsReading(fixture.table.members.map((member) => member.url));
+    const add = (pubkey: string, ...write: string[]) =>
+      reading.add({ pubkey: Buffer.from(pubkey, 'hex'), write });
+    add(own[1]!, 'wss://a.example', 'wss://b.example');
+    add(own[0]!, 'wss://a.example');
+    add(own[2]!, url);
+    add(other, 'wss://a.example');
+    add('ab'.repeat(32), 'wss://a.example');
+    origins.replace(reading);
+    const { epoch, accounts } = (await get(told, path)).json();
+    assert.equal(epoch, 1);
+    assert.deepEqual(
+      accounts,
+      [
+        { pubkey: own[0]!, write: ['wss://a.example'] },
+        { pubkey: own[1]!, write: ['wss://a.example', 'wss://b.example'] },
+      ].sort((a, b) => (a.pubkey < b.pubkey ? -1 : 1)),
+    );
+    assert.equal((await get(told, `${path}?limit=1`)).json().accounts.length, 1);
+    assertProblem(await get(told, `${path}?limit=9999`), 400, 'bad-request', /limit/);
+    assertProblem(await get(told, `/v1/members/${other}/external`), 404, 'not-found', /No member/);
   });
 
   test('an empty list is an empty plan', async () => {

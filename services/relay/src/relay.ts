@@ -20,6 +20,7 @@ import { RepairServer } from './members/repair-server.ts';
 import { Upstreams } from './members/upstreams.ts';
 import { VerifiedEvents } from './members/verified-events.ts';
 import { RelayMetrics } from './metrics.ts';
+import { ExternalLists } from './mirror/external-lists.ts';
 import { Mirror, type MirrorConfig, type MirroredAccount } from './mirror/mirror.ts';
 import { storeMirrored } from './mirror/store-mirrored.ts';
 import { relayInformation } from './nip11.ts';
@@ -286,6 +287,11 @@ export class Relay {
 
   #mirrorWith(allowed: MirrorConfig, writes: WritePath): Mirror {
     const { config, log } = this.#options;
+    const { apiUrl } = config;
+    const { accountsMax } = allowed;
+    const lists = apiUrl
+      ? new ExternalLists({ apiUrl, self: this.pubkey, accountsMax, clock: this.#clock, log })
+      : undefined;
     return new Mirror({
       ...allowed,
       self: this.pubkey,
@@ -293,6 +299,7 @@ export class Relay {
       state: this.#store.mirror,
       table: () => this.#applied?.table,
       relayLists: () => this.#store.events.eventsIn({ index: 'kind', kind: KIND.relayList }),
+      external: async (epoch) => (await lists?.read(epoch)) ?? [],
       store: (event) => storeMirrored(writes, event),
       onMirrored: (events) => this.metrics.mirrored.inc(events),
       clock: this.#clock,

@@ -12,6 +12,7 @@ import { publicLookup } from '../members/public-lookup.ts';
 const CONNECT_MS = 8000;
 const ANSWER_MS = 15_000;
 const FRAME_BYTES_MAX = 1024 * 1024;
+const LIVE_BYTES_A_MINUTE_MAX = 32 * 1024 * 1024;
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 
 /** A relay outside the cluster could not be read. */
@@ -90,6 +91,49 @@ export class ForeignRelay {
     });
     if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(['CLOSE', id]));
     return [...events.values()];
+  }
+
+  get isOpen(): boolean {
+    return this.#socket.readyState === WebSocket.OPEN;
+  }
+
+  /**
+   * New events for a filter, well-formed and fitting, not verified, until the connection or the subscription ends: then
+   * `onEnd` is called once. A relay that sends too much, or answers no ping, is cut off.
+   */
+  listen(filter: Filter, onEvent: (event: NostrEvent) => void, onEnd: () => void): void {
+    const socket = this.#socket;
+    const id = `l${this.#next++}`;
+    const end = () => {
+      clearInterval(timer);
+      socket.off('message', onMessage);
+      socket.off('close', end);
+      onEnd();
+    };
+    let bytes = 0;
+    let alive = true;
+    socket.on('pong', () => {
+      alive = true;
+    });
+    const timer = setInterval(() => {
+      if (!alive || bytes > LIVE_BYTES_A_MINUTE_MAX) return socket.terminate();
+      bytes = 0;
+      alive = false;
+      socket.ping();
+    }, 60_000);
+    timer.unref();
+    const onMessage = (data: WebSocket.RawData) => {
+      bytes += (data as Buffer).length;
+      const frame = readFrame(data);
+      if (frame?.[1] !== id) return;
+      if (frame[0] === 'CLOSED') end();
+      if (frame[0] !== 'EVENT') return;
+      const event = readEvent(frame[2]);
+      if (event && matchesFilter(filter, event)) onEvent(event);
+    };
+    socket.on('message', onMessage);
+    socket.on('close', end);
+    socket.send(JSON.stringify(['REQ', id, filterToJson({ ...filter, limit: 0 })]));
   }
 
   close(): void {

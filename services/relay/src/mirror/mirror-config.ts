@@ -17,6 +17,7 @@ export function readMirrorConfig(env: EnvReader): MirrorConfig | undefined {
       fallback: 1024 ** 3,
     }),
     eventsPerSecond: env.integer('COVEY_MIRROR_EVENTS_PER_SECOND', { min: 1, max: 10_000, fallback: 50 }),
+    liveRelaysMax: env.integer('COVEY_MIRROR_LIVE_RELAYS_MAX', { min: 0, max: 1000, fallback: 32 }),
     pollMs: env.integer('COVEY_MIRROR_POLL_MS', { min: 1000, max: 86_400_000, fallback: 60_000 }),
   };
 }

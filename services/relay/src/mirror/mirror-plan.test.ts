@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import { fixtureTable } from '../../../../test/conformance/placement-fixture.ts';
 import { newSigner } from '../../../../test/conformance/signer.ts';
 import { openSqliteStore } from '../store/sqlite/open-sqlite-store.ts';
+import { type ExternalAccount, readExternalAccounts } from './external-lists.ts';
 import { mirrorPlan } from './mirror-plan.ts';
 
 describe('what is mirrored', () => {
@@ -28,8 +29,8 @@ describe('what is mirrored', () => {
     list(c, ['r', 'wss://x.example']),
     list(d, ['r', 'wss://x.example']),
   ];
-  const plan = (of = lists, accountsMax = 10) =>
-    mirrorPlan(table, members[0]!.id, of, { accountsMax, allowPrivate: false });
+  const plan = (of = lists, accountsMax = 10, external: ExternalAccount[] = []) =>
+    mirrorPlan(table, members[0]!.id, of, external, { accountsMax, allowPrivate: false });
 
   it('is what the table lists, is mastered here, and writes elsewhere in public', async () => {
     assert.deepEqual(
@@ -46,10 +47,43 @@ describe('what is mirrored', () => {
     assert.deepEqual([...(await plan([list(a, ['r', 'ws://localhost'])])).accounts], []);
   });
 
+  it('is also what the coordinator knows, where no signed list is here', async () => {
+    const hints = [a, b, c, d].map(({ pubkey }) => ({ pubkey, write: ['wss://hint.example'] }));
+    assert.deepEqual(
+      [...(await plan(lists.slice(0, 1), 10, hints)).byRelay],
+      [
+        ['wss://x.example', [a.pubkey]],
+        ['wss://hint.example', [b.pubkey]],
+      ],
+    );
+    assert.deepEqual([...(await plan([], 1, hints)).accounts], [a.pubkey]);
+    const native = list(a, ['r', 'wss://one.example']);
+    assert.deepEqual([...(await plan([native], 10, hints.slice(0, 1))).accounts], [], 'it chose the cluster');
+    const inside = [
+      { pubkey: a.pubkey, write: ['wss://one.example'] },
+      { pubkey: b.pubkey, write: ['ws://127.0.0.1'] },
+    ];
+    assert.deepEqual([...(await plan([], 10, inside)).accounts], []);
+  });
+
+  it('reads of the api what is well-formed', () => {
+    const answer = {
+      accounts: [
+        { pubkey: a.pubkey, write: ['WSS://X.example/', 'nonsense', 7] },
+        { pubkey: 'short', write: ['wss://x.example'] },
+        { pubkey: b.pubkey, write: [] },
+        null,
+        { pubkey: c.pubkey, write: ['wss://y.example'] },
+      ],
+    };
+    assert.deepEqual(readExternalAccounts(answer, 4), [{ pubkey: a.pubkey, write: ['wss://x.example'] }]);
+    assert.throws(() => readExternalAccounts([], 4), /no accounts/);
+  });
+
   it('is bounded', async () => {
     assert.deepEqual([...(await plan(lists, 1)).accounts], [a.pubkey]);
     assert.equal(
-      (await mirrorPlan(table, d.pubkey, lists, { accountsMax: 9, allowPrivate: false })).accounts.size,
+      (await mirrorPlan(table, d.pubkey, lists, [], { accountsMax: 9, allowPrivate: false })).accounts.size,
       0,
     );
   });
@@ -78,6 +112,9 @@ describe('what is mirrored', () => {
     assert.equal(second.state.since(b.pubkey), 50);
     assert.equal(second.state.since(c.pubkey), undefined);
     assert.equal(second.state.bytes, 700);
+    await second.state.forget([a.pubkey]);
+    assert.equal(second.state.bytes, 0, 'its room is free again');
+    assert.deepEqual([...second.state.accounts], [b.pubkey]);
     await second.state.reached(url);
     assert.equal(second.state.retryAt(url), 0);
     await second.store.close();

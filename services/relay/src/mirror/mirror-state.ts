@@ -24,6 +24,8 @@ export interface FailedRelay {
 /** Where a mirror's state is kept. */
 export interface MirrorRows {
   saveCursors(rows: readonly CursorRow[]): Promise<void>;
+  /** Of these accounts. */
+  forgetCursors(pubkeys: readonly string[]): Promise<void>;
   saveRelay(relay: FailedRelay): Promise<void>;
   forgetRelay(url: string): Promise<void>;
 }
@@ -57,7 +59,22 @@ export class MirrorState {
     ofAccount.set(row.url, row);
   }
 
-  /** Bytes of events that were mirrored, ever. */
+  /** Accounts with a cursor. */
+  get accounts(): IterableIterator<string> {
+    return this.#cursors.keys();
+  }
+
+  /** What was taken in of these accounts no longer counts, and would be read again from the start. */
+  async forget(pubkeys: readonly string[]): Promise<void> {
+    await this.#rows.forgetCursors(pubkeys);
+    for (const pubkey of pubkeys) {
+      for (const { bytes } of this.#cursors.get(pubkey)?.values() ?? []) this.#bytes -= bytes;
+      this.#cursors.delete(pubkey);
+    }
+    this.version++;
+  }
+
+  /** Bytes of events that were mirrored, of accounts that are not forgotten. */
   get bytes(): number {
     return this.#bytes;
   }

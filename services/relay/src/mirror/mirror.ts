@@ -1,14 +1,17 @@
 import { isProtected } from '@covey/enforcement';
 import { isEphemeral, type NostrEvent } from '@covey/nostr';
 import type { PlacementTable } from '@covey/table';
+import type { ExternalAccount } from './external-lists.ts';
 import { ForeignRelay, ForeignRelayError } from './foreign-relay.ts';
-import { type MirrorPlan, mirrorPlan } from './mirror-plan.ts';
+import { isMastered, type MirrorPlan, mirrorPlan } from './mirror-plan.ts';
 import type { MirrorState } from './mirror-state.ts';
 
 /** Relays that are read at once; one connection each. */
 const RELAYS_AT_ONCE = 4;
 /** Accounts asked for new events in one REQ. */
 const HEAD_ACCOUNTS = 50;
+/** Accounts of one relay that a kept connection listens to; further ones are read by visits alone. */
+const LIVE_ACCOUNTS_MAX = 1000;
 const PAGE_EVENTS = 100;
 /** Pages of older events that one visit to a relay reads. */
 const PAGES_A_VISIT = 20;
@@ -20,11 +23,13 @@ const TOLD_MS = 1000;
 /** What the operator allows. */
 export interface MirrorConfig {
   accountsMax: number;
-  /** Bytes of events taken in, ever. */
+  /** Bytes of events taken in, of all accounts that are mirrored. */
   bytesMax: number;
   eventsPerSecond: number;
   /** Between two visits to a relay. */
   pollMs: number;
+  /** Relays that a connection is kept to, for what is new at once. */
+  liveRelaysMax: number;
 }
 
 export interface MirrorOptions extends MirrorConfig {
@@ -34,6 +39,8 @@ export interface MirrorOptions extends MirrorConfig {
   table: () => PlacementTable | undefined;
   /** The relay lists that are stored here. */
   relayLists: () => Iterable<NostrEvent> | AsyncIterable<NostrEvent>;
+  /** Accounts that the coordinator knows to be external. Never rejects. */
+  external: (epoch: number) => Promise<readonly ExternalAccount[]>;
   /** Verifies, stores and replicates an event as if its author had sent it. `later`: it could not be stored now. */
   store: (event: NostrEvent) => Promise<'taken' | 'refused' | 'later'>;
   onMirrored: (events: number) => void;
@@ -70,8 +77,12 @@ export class Mirror {
   };
   #stopped = false;
   #paceUntilMs = 0;
+  /** New events that wait for their turn: no more than a second's. */
+  #liveWaiting = 0;
   readonly #pauses = new Set<() => void>();
   readonly #open = new Set<ForeignRelay>();
+  /** Connections that are kept, by URL, each with the accounts that it is asked for. */
+  readonly #live = new Map<string, { relay: ForeignRelay; accounts: string }>();
 
   constructor(options: MirrorOptions) {
     this.#options = options;
@@ -117,9 +128,15 @@ export class Mirror {
     const { table, self, relayLists, accountsMax, allowPrivate, state, clock } = this.#options;
     const current = table();
     if (!current) return;
-    this.#plan = await mirrorPlan(current, self, relayLists(), { accountsMax, allowPrivate });
+    const hints = await this.#options.external(current.epoch);
+    this.#plan = await mirrorPlan(current, self, relayLists(), hints, { accountsMax, allowPrivate });
+    await this.#forgetOthers(current);
+    for (const [url, { relay }] of this.#live) if (!this.#plan.byRelay.has(url)) relay.close();
     const now = Math.floor(clock() / 1000);
-    const waiting = [...this.#plan.byRelay].filter(([url]) => state.retryAt(url) <= now);
+    // Those with most accounts first: they get the connections that are kept.
+    const waiting = [...this.#plan.byRelay]
+      .filter(([url]) => state.retryAt(url) <= now)
+      .sort(([, a], [, b]) => b.length - a.length);
     const worker = async () => {
       for (let next = waiting.shift(); next && !this.#stopped; next = waiting.shift())
         await this.#visit(next[0], next[1]);
@@ -127,24 +144,75 @@ export class Mirror {
     await Promise.all(Array.from({ length: RELAYS_AT_ONCE }, worker));
   }
 
+  /** Accounts that this member is no longer the master of give back their room. What is stored goes by the table's rules. */
+  async #forgetOthers(table: PlacementTable): Promise<void> {
+    const { self, state } = this.#options;
+    const own = table.memberIndex(self);
+    const gone = [...state.accounts].filter((pubkey) => own === undefined || !isMastered(table, own, pubkey));
+    if (gone.length > 0) await state.forget(gone);
+  }
+
   async #visit(url: string, accounts: readonly string[]): Promise<void> {
     const { state, clock, log, allowPrivate } = this.#options;
     const now = Math.floor(clock() / 1000);
-    let relay: ForeignRelay | undefined;
+    const kept = this.#live.get(url)?.relay;
+    let relay = kept?.isOpen ? kept : undefined;
+    let isRead = false;
     try {
-      relay = await ForeignRelay.open(url, allowPrivate);
+      relay ??= await ForeignRelay.open(url, allowPrivate);
       this.#open.add(relay);
       await this.#readNew(relay, url, accounts, now);
       await this.#readOld(relay, url, accounts);
       if (state.retryAt(url) !== 0) await state.reached(url);
+      isRead = true;
     } catch (error) {
       if (error instanceof NoRoomError || this.#stopped) return;
       if (!(error instanceof ForeignRelayError)) throw error;
       log.debug({ url, error: error.message }, 'a relay could not be mirrored from');
       await state.failed(url, now);
     } finally {
-      if (relay) this.#open.delete(relay);
-      relay?.close();
+      if (relay && !(isRead && this.#keep(relay, url, accounts))) {
+        this.#open.delete(relay);
+        relay.close();
+      }
+    }
+  }
+
+  /** Keeps the connection for what is new, when there is room. What it misses, the next visit brings. */
+  #keep(relay: ForeignRelay, url: string, accounts: readonly string[]): boolean {
+    const { liveRelaysMax, log } = this.#options;
+    const authors = accounts.slice(0, LIVE_ACCOUNTS_MAX);
+    const known = this.#live.get(url);
+    if (this.#stopped || !relay.isOpen || (!known && this.#live.size >= liveRelaysMax)) return false;
+    if (known?.relay === relay && known.accounts === authors.join()) return true;
+    if (known?.relay === relay) return false; // other accounts: the next visit opens it anew
+    const kept = { relay, accounts: authors.join() };
+    this.#live.set(url, kept);
+    relay.listen(
+      { authors, tags: {} },
+      (event) => void this.#takeLive(event, url),
+      () => {
+        this.#open.delete(relay);
+        if (this.#live.get(url) === kept) this.#live.delete(url);
+        relay.close();
+      },
+    );
+    log.debug({ url, accounts: authors.length }, 'listening to a relay that is mirrored from');
+    return true;
+  }
+
+  /** @throws nothing: what can't be taken now comes with the next visit */
+  async #takeLive(event: NostrEvent, url: string): Promise<void> {
+    const { state, eventsPerSecond, log } = this.#options;
+    if (this.#liveWaiting >= eventsPerSecond) return;
+    this.#liveWaiting++;
+    try {
+      const bytes = await this.#take([event]);
+      if (bytes > 0 && state.cursor(event.pubkey, url)) await state.advance([event.pubkey], url, {}, bytes);
+    } catch (error) {
+      if (!(error instanceof NoRoomError)) log.info({ error: String(error) }, 'a new event was not mirrored');
+    } finally {
+      this.#liveWaiting--;
     }
   }
 

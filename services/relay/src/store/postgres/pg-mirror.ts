@@ -38,6 +38,14 @@ export async function openMirrorState({ reads }: Connection, commits: GroupCommi
               )}::bigint[])
             ON CONFLICT (pubkey, url) DO UPDATE SET floor = excluded.floor, top = excluded.top, bytes = excluded.bytes`;
         }),
+      forgetCursors: (pubkeys) =>
+        commits.run(async (tx) => {
+          await tx`DELETE FROM mirror_cursors WHERE pubkey = ANY(${list(
+            tx,
+            'bytea',
+            pubkeys.map((pubkey) => bytesOf(pubkey)),
+          )}::bytea[])`;
+        }),
       saveRelay: ({ url, failures, retryAt }) =>
         commits.run(async (tx) => {
           await tx`INSERT INTO mirror_relays (url, failures, retry_at) VALUES (${url}, ${failures}, ${retryAt})

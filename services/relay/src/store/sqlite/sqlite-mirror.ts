@@ -18,6 +18,11 @@ export function openMirrorState(db: DatabaseSync, commits: CommitQueue): MirrorS
           for (const { pubkey, url, floor, top, bytes } of rows)
             save.run(bytesOf(pubkey), url, floor, top, bytes);
         }),
+      forgetCursors: (pubkeys) =>
+        commits.run(() => {
+          const forget = statements.sql('DELETE FROM mirror_cursors WHERE pubkey = ?');
+          for (const pubkey of pubkeys) forget.run(bytesOf(pubkey));
+        }),
       saveRelay: ({ url, failures, retryAt }) =>
         commits.run(() => {
           statements
