@@ -102,13 +102,29 @@ export class ProcessCluster {
     if (wipe) rmSync(this.#dir(i), { recursive: true, force: true });
   }
 
-  /** The value of a metric, summed over its labels. */
-  async metric(i: number, name: string): Promise<number> {
+  /** The value of a metric, summed over its labels; over those that have `label` in them, if given. */
+  async metric(i: number, name: string, label = ''): Promise<number> {
     const text = await (await fetch(`http://127.0.0.1:${this.#ports[i]}/metrics`)).text();
     return text
       .split('\n')
       .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+      .filter((line) => line.includes(label))
       .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+  }
+
+  /** Members that member `i` holds dead. */
+  async dead(i: number): Promise<number> {
+    return (
+      (await this.metric(i % this.urls.length, 'covey_relay_members', 'dead')) +
+      (await this.metric(i % this.urls.length, 'covey_relay_members', 'absent'))
+    );
+  }
+
+  /** Every member runs, and all hold all alive and caught up. */
+  async well(): Promise<boolean> {
+    for (const i of this.urls.keys())
+      if ((await this.metric(i, 'covey_relay_members', 'alive')) < this.urls.length) return false;
+    return true;
   }
 
   /** Every member that runs has all that it should, as far as it knows. */

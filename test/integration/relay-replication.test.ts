@@ -4,7 +4,7 @@ import { killRounds } from '../chaos/kill-rounds.ts';
 
 // Longer runs: node test/chaos/relay-kill.ts --rounds 100
 it('members killed under load, most with their disks, lose nothing that was acknowledged', {
-  timeout: 90_000,
+  timeout: 200_000,
 }, async () => {
   const seed = Math.floor(Math.random() * 2 ** 31);
   let state = seed;

@@ -279,10 +279,10 @@ export class Enforcer {
   }
 
   /** Where the copies of a group are beside that of this member. */
-  copiesOf(group: number): Pick<GroupRoute, 'others' | 'originals' | 'appointed'> {
+  copiesOf(group: number): Pick<GroupRoute, 'holds' | 'others' | 'originals' | 'appointed'> {
     return this.table && group < this.table.groupCount
       ? this.#groupRoute(group)
-      : { others: NONE, originals: NONE, appointed: false };
+      : { holds: false, others: NONE, originals: NONE, appointed: false };
   }
 
   /** The other members that hold a group. */

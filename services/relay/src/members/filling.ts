@@ -139,7 +139,10 @@ export class Filling {
         : undefined;
     const early = from !== undefined && move!.phase === 'write-both-read-old';
     const goesOn = known && known.early === early && known.from?.join() === from?.join();
-    return goesOn ? known : { sources: new Set(), from, early, missed: missed || known?.missed === true };
+    if (goesOn) return known;
+    // What moves here was never here: it is no part of catching up, and may have to wait for a coordinator that is gone.
+    const wasHere = from === undefined;
+    return { sources: new Set(), from, early, missed: wasHere && (missed || known?.missed === true) };
   }
 
   /**

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Enforcer } from '@covey/enforcement';
+import { ALL_ALIVE, type MemberVerdicts } from '@covey/liveness';
+import { type FixtureGroup, fixtureTable } from '../../../../test/conformance/placement-fixture.ts';
+import { Filling } from './filling.ts';
+
+const MEMBERS = Array.from({ length: 6 }, (_, i) => ({
+  id: (i + 1).toString(16).padStart(2, '0').repeat(32),
+  url: `wss://m${i}.example`,
+}));
+const id = (i: number) => MEMBERS[i]!.id;
+const alice = 'a1'.repeat(32);
+const GROUP = 4096;
+const everyone = () => true;
+
+const tableOf = (group: Partial<FixtureGroup> = {}) =>
+  fixtureTable({
+    members: MEMBERS,
+    groups: [{ members: [0, 1, 2], accounts: [alice], ...group }],
+    slotMembers: [5],
+  });
+const verdicts = (lists: Partial<Record<'dead' | 'absent', number[]>>): MemberVerdicts => ({
+  ...ALL_ALIVE,
+  dead: (lists.dead ?? []).map(id),
+  absent: (lists.absent ?? []).map(id),
+});
+const at = (i: number, table = tableOf(), known = ALL_ALIVE as MemberVerdicts) =>
+  new Enforcer(table, id(i), 'forward', undefined, known);
+
+describe('a member that was away', () => {
+  it('has caught up when it took all from one that is full, or from all that can be reached', () => {
+    for (const [full, members] of [
+      [true, [1]],
+      [false, [1, 2]],
+    ] as const) {
+      const filling = new Filling();
+      let caughtUp = 0;
+      filling.onCaughtUp = () => caughtUp++;
+      filling.update(at(0));
+      assert.equal(filling.missed, 1);
+      for (const member of members) {
+        assert.equal(caughtUp, 0);
+        filling.taken(id(member), full, everyone, filling.begin());
+      }
+      assert.equal(filling.size, 0);
+      assert.equal(caughtUp, 1);
+    }
+  });
+
+  it('does not wait for what moves to it: that was never here', () => {
+    const filling = new Filling();
+    let caughtUp = 0;
+    filling.onCaughtUp = () => caughtUp++;
+    filling.update(
+      at(3, tableOf({ members: [1, 2, 3], move: { phase: 'write-both-read-old', from: [0, 1, 2] } })),
+    );
+    assert.equal(filling.has(GROUP), true);
+    assert.deepEqual([filling.missed, caughtUp], [0, 1]);
+  });
+
+  it('begins anew when it was away again', () => {
+    const filling = new Filling();
+    filling.update(at(0));
+    const session = filling.begin();
+    filling.restart();
+    filling.taken(id(1), true, everyone, session);
+    assert.equal(filling.missed, 1, 'what was compared before does not count');
+    filling.taken(id(1), true, everyone, filling.begin());
+    assert.equal(filling.missed, 0);
+  });
+});
+
+describe('a member that is appointed', () => {
+  const table = tableOf();
+  const absent = verdicts({ dead: [0, 1] });
+  const [first, second] = [3, 4, 5].filter((i) =>
+    [...at(i, table, absent).held()].some((held) => held.appointed),
+  );
+
+  it('fills what a death gave it, and nothing else', () => {
+    const filling = new Filling();
+    filling.update(at(first!, table));
+    assert.equal(filling.has(GROUP), false);
+    assert.equal(filling.update(at(first!, table, absent)), false);
+    assert.equal(filling.has(GROUP), true);
+    assert.equal(filling.missed, 0);
+    assert.equal(filling.update(at(first!, table)), true, 'it is given back');
+    assert.equal(filling.has(GROUP), false);
+  });
+
+  it('is not full by those alone that were appointed with it', () => {
+    const filling = new Filling();
+    filling.update(at(first!, table, absent));
+    const alive = (member: string) => member === id(second!);
+    filling.taken(id(second!), false, alive, filling.begin());
+    assert.equal(filling.has(GROUP), true, 'no copy of the table was asked');
+    filling.taken(id(2), false, alive, filling.begin());
+    assert.equal(filling.has(GROUP), false);
+  });
+});
