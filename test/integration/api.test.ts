@@ -221,7 +221,7 @@ describe('the api on real NATS and PostgreSQL', () => {
         },
       ],
       edges: [],
-      moved: { accounts: 3, byReason: { 're-placed': 3 } },
+      moved: { accounts: 3, byReason: { readers: 3 } },
       members: [],
       modularity: 0.5,
       ms: { load: 1 },
@@ -270,6 +270,8 @@ describe('the api on real NATS and PostgreSQL', () => {
     assert.deepEqual(epoch.body, {
       epoch: 2,
       moved: report.moved,
+      members: [],
+      trust: null,
       figures: { modularity: 0.5 },
       ms: { load: 1 },
     });
