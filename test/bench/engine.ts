@@ -1,23 +1,30 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
-import { gunzipSync } from 'node:zlib';
-import { type BuiltGraph, buildGraph, detectCommunities, type EdgeList, parseEdgeList } from '@covey/graph';
-import { type Effort, type Evaluation, evaluate, place } from '@covey/placement';
+import { detectCommunities, modularity, numberBySize } from '@covey/graph';
+import type { Effort } from '@covey/placement';
+import { hashed, packed, withReplicas } from './engine/baselines.ts';
+import { type BenchGraph, buildFrom, graphFiles, readBenchGraph } from './engine/graphs.ts';
+import { howToInstall, type OtherTool, runTool, toolInput, toolsOf } from './engine/other-tools.ts';
+import {
+  equalMembers,
+  type Figures,
+  figuresOf,
+  runScenario,
+  type Scenario,
+  scenarios,
+} from './engine/scenarios.ts';
 
-const undirectedFiles = ['deezer_europe', 'facebook_combined', 'git_web_ml', 'lastfm_asia'];
-const graphs = process.env['COVEY_GRAPHS'] ?? new URL('../../../shared/graphs', import.meta.url).pathname;
-const usualFiles = ['nostr-2025-07-23', 'soc-Epinions1', 'synth-follow-200k'].map(
-  (name) => `${graphs}/${name}.txt.gz`,
-);
+/** The tools that detect communities; the others partition. */
+const detectors: readonly OtherTool[] = ['igraph', 'networkit'];
 
 /**
- * The placement engine: detection (ours and graphology's, interleaved, medians) and placement (ours, balanced and
- * adaptive, beside random copies) on edge lists.
+ * The placement engine on edge lists: detection and placement, ours beside graphology, hashing, packed communities, and
+ * igraph, NetworKit and METIS where a Python has them. Runs of what is compared are interleaved; times are medians.
  *
- * Options: `--graph FILE` (repeatable; a file named like the undirected ones of the shared graphs, or given with
- * `--undirected`, is read both ways), `--members 16,64`, `--effort quick|normal|long`, `--runs 3` of detection,
- * `--graphology-edges 2000000`: larger graphs are not given to graphology, which needs some 500 bytes an edge.
+ * `--graph FILE` (repeatable), `--undirected`, `--members 16,64`, `--copies 3`, `--extra 0,0.1` (read copies),
+ * `--effort quick|normal|long`, `--scenario placement,big,pins,churn,join,leave,limits,groups`, `--runs 3` (of detection),
+ * `--graphology-edges 2000000` (larger graphs are not given to graphology, which needs some 500 bytes an edge),
+ * `--python tools/bin/python`, `--no-others`. JSON goes to standard output.
  */
 export async function run(args: string[]): Promise<void> {
   const { values } = parseArgs({
@@ -26,103 +33,111 @@ export async function run(args: string[]): Promise<void> {
       graph: { type: 'string', multiple: true },
       undirected: { type: 'boolean', default: false },
       members: { type: 'string', default: '16,64' },
+      copies: { type: 'string', default: '3' },
+      extra: { type: 'string', default: '0,0.1' },
       effort: { type: 'string', default: 'normal' },
+      scenario: { type: 'string', default: 'placement' },
       runs: { type: 'string', default: '3' },
       'graphology-edges': { type: 'string', default: '2000000' },
+      python: { type: 'string', default: 'python3' },
+      'no-others': { type: 'boolean', default: false },
       json: { type: 'boolean' },
     },
   });
-  const files = values.graph ?? usualFiles.filter((file) => existsSync(file));
-  if (files.length === 0)
-    throw new Error('no graph: give --graph FILE, or set COVEY_GRAPHS to a directory of them');
-  const results = [];
-  for (const file of files) {
-    console.error(`${file}: reading`);
-    const bytes = readFileSync(file);
-    const list = parseEdgeList([bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes]);
-    const both = values.undirected || undirectedFiles.some((name) => basename(file).startsWith(name));
-    const graph = build(list, both);
-    console.error(`${file}: detecting`);
-    const detection = detect(list, both, Number(values.runs), Number(values['graphology-edges']));
-    const placements = [];
-    for (const members of values.members.split(',').map(Number)) {
-      for (const extraCopies of [0, 0.1]) {
-        console.error(`${file}: placing on ${members} members, ${extraCopies * 100} % extra copies`);
-        placements.push(placing(graph, members, extraCopies, values.effort as Effort));
-      }
-    }
-    results.push({
-      file: basename(file),
-      accounts: graph.nodes,
-      follows: graph.edges,
-      detection,
-      placements,
-    });
-  }
-  const others =
-    'igraph, NetworKit and METIS are not run by this benchmark; compare their files with covey evaluate';
-  console.log(JSON.stringify({ node: process.version, others, results }, null, 2));
-}
-
-function build({ names, sources, targets }: EdgeList, both: boolean): BuiltGraph {
-  if (!both) return buildGraph(names.length, sources, targets);
-  const join = (a: Uint32Array, b: Uint32Array) =>
-    Uint32Array.from({ length: a.length * 2 }, (_, i) => (i < a.length ? a[i] : b[i - a.length]));
-  return buildGraph(names.length, join(sources, targets), join(targets, sources));
-}
-
-/** Modularity, and medians in ms from the edge list in memory to communities. */
-function detect(list: EdgeList, both: boolean, runs: number, graphologyEdges: number) {
-  const engines =
-    list.sources.length > graphologyEdges ? (['leiden'] as const) : (['leiden', 'louvain'] as const);
-  const ms = new Map<string, number[]>(engines.map((engine) => [engine, []]));
-  const found = new Map<string, { modularity: number; count: number }>();
-  for (let run = 0; run < runs; run++) {
-    for (const engine of engines) {
-      const started = performance.now();
-      const { modularity, count } = detectCommunities(build(list, both), { engine, seed: 1 });
-      ms.get(engine)?.push(performance.now() - started);
-      found.set(engine, { modularity, count });
-    }
-  }
-  return engines.map((engine) => ({
-    engine: engine === 'louvain' ? 'graphology-communities-louvain' : 'covey leiden',
-    ...found.get(engine),
-    ms: Math.round(median(ms.get(engine) ?? [])),
-  }));
-}
-
-function placing(graph: BuiltGraph, count: number, extraCopies: number, effort: Effort) {
-  const { communityOf } = detectCommunities(graph, { engine: 'auto', seed: 1 });
-  const members = Array.from({ length: count }, (_, index) => ({ id: `member-${index + 1}` }));
-  const started = performance.now();
-  const problem = {
-    graph,
-    communityOf,
-    members,
-    copies: 3,
-    extraCopies,
-    hubs: 'adaptive',
-    seed: 1,
-    effort,
-  } as const;
-  const placement = place(problem);
-  const ms = Math.round(performance.now() - started);
-  const greedy: Evaluation = evaluate(graph, placement, members);
-  const { fanout, connectionBalance, readBalance } = evaluate(graph, placement, members, {
-    reader: 'priced',
-    hashSeeds: 0,
+  const wanted = values.scenario.split(',').map((name) => {
+    if (!scenarios.includes(name as Scenario))
+      throw new Error(`no scenario "${name}": ${scenarios.join(', ')}`);
+    return name as Scenario;
   });
-  return {
-    extraCopies,
-    ms,
-    groups: placement.groups.length,
-    ...greedy,
-    priced: { fanout, connectionBalance, readBalance },
+  const tools = values['no-others'] ? [] : toolsOf(values.python);
+  const missing = ['igraph', 'networkit', 'metis-kway'].filter((tool) => !tools.includes(tool as OtherTool));
+  if (!values['no-others'] && missing.length > 0)
+    console.error(`not there: ${missing.join(', ')}. To have them: ${howToInstall}`);
+  const results = [];
+  for (const file of graphFiles(values.graph)) {
+    const bench = readBenchGraph(file, values.undirected);
+    const { graph } = bench;
+    const tell = (what: string) => console.error(`${bench.file}: ${what}`);
+    tell('detection');
+    const input = tools.length > 0 ? toolInput(bench) : undefined;
+    const detection = detect(bench, {
+      runs: Number(values.runs),
+      graphology: bench.list.sources.length <= Number(values['graphology-edges']),
+      python: values.python,
+      tools: tools.filter((tool) => detectors.includes(tool)),
+      input,
+    });
+    const placements = [];
+    for (const k of values.members.split(',').map(Number)) {
+      const copies = Number(values.copies);
+      const members = equalMembers(k);
+      const baselines: { what: string; ms: number | undefined; figures: Figures }[] = [];
+      if (wanted.includes('placement')) {
+        tell(`k = ${k}: baselines`);
+        const add = (what: string, placement: ReturnType<typeof hashed>, ms?: number) =>
+          baselines.push({ what, ms, figures: figuresOf(graph, placement, members) });
+        add('hash', hashed(graph.nodes, k, copies, 1));
+        const { communityOf } = detectCommunities(graph, { engine: 'auto', seed: 1 });
+        add('leiden packed', withReplicas(graph, packed(communityOf, k), k, copies));
+        for (const tool of tools.filter((name) => !detectors.includes(name))) {
+          tell(`k = ${k}: ${tool}`);
+          const { result, buildMs, runMs } = runTool(values.python, tool, input!, k);
+          add(tool, withReplicas(graph, result, k, copies), buildMs + runMs);
+        }
+      }
+      const ours = [];
+      for (const extraCopies of values.extra.split(',').map(Number))
+        for (const scenario of wanted) {
+          tell(`k = ${k}: ours, ${scenario}, ${extraCopies * 100} % extra copies`);
+          const one = { graph, k, copies, extraCopies, effort: values.effort as Effort };
+          ours.push({ scenario, extraCopies, outcomes: runScenario(scenario, one) });
+        }
+      placements.push({ k, copies, baselines, ours });
+    }
+    results.push({ file: bench.file, accounts: graph.nodes, follows: graph.edges, detection, placements });
+  }
+  const { node } = process.versions;
+  console.log(
+    JSON.stringify({ node, effort: values.effort, commit: commitOf(), tools, missing, results }, null, 2),
+  );
+}
+
+function commitOf(): string {
+  return spawnSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).stdout?.trim() ?? '';
+}
+
+interface DetectOptions {
+  runs: number;
+  graphology: boolean;
+  python: string;
+  tools: readonly OtherTool[];
+  input: Uint8Array | undefined;
+}
+
+/** Modularity, and medians in ms from the edge list in memory to communities, one run of each in turn. */
+function detect(bench: BenchGraph, { runs, graphology, python, tools, input }: DetectOptions) {
+  const rows = new Map<string, { ms: number[]; modularity: number; communities: number }>();
+  const note = (name: string, ms: number, q: number, communities: number) => {
+    const row = rows.get(name) ?? { ms: [], modularity: q, communities };
+    row.ms.push(ms);
+    rows.set(name, row);
   };
+  for (let run = 0; run < runs; run++) {
+    for (const engine of graphology ? (['leiden', 'louvain'] as const) : (['leiden'] as const)) {
+      const started = performance.now();
+      const found = detectCommunities(buildFrom(bench.list, bench.both), { engine, seed: 1 });
+      const name = engine === 'louvain' ? 'graphology-communities-louvain' : 'ours';
+      note(name, performance.now() - started, found.modularity, found.count);
+    }
+    for (const tool of tools) {
+      const { result, buildMs, runMs, version } = runTool(python, tool, input!, 0);
+      const { communityOf, count } = numberBySize(result);
+      note(`${tool} ${version}`, buildMs + runMs, modularity(bench.graph, communityOf), count);
+    }
+  }
+  return [...rows].map(([engine, { ms, ...row }]) => ({ engine, ms: Math.round(median(ms)), ...row }));
 }
 
 function median(values: number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)];
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }

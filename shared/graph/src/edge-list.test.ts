@@ -56,6 +56,26 @@ test('any cut of the bytes gives what splitting lines gives', () => {
   );
 });
 
+test('any bytes whatever, cut anywhere, give edges or an EdgeListError with a line', () => {
+  const byte = fc.oneof({ weight: 3, arbitrary: fc.constantFrom(9, 10, 13, 32, 35, 48, 65) }, fc.nat(255));
+  fc.assert(
+    fc.property(fc.array(byte, { maxLength: 300 }), fc.nat(300), (all, cut) => {
+      const input = Uint8Array.from(all);
+      try {
+        const { names, sources, targets } = parseEdgeList([input.subarray(0, cut), input.subarray(cut)]);
+        assert.equal(sources.length, targets.length);
+        for (const id of [...sources, ...targets]) assert.ok(id < names.length);
+        for (const name of names) assert.ok(!/[ \t\n\r\v\f]/.test(name) && name !== '');
+      } catch (error) {
+        assert.ok(error instanceof EdgeListError, String(error));
+        const lines = all.filter((one) => one === 10).length + 1;
+        assert.ok(error.line >= 1 && error.line <= lines);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
 test('interning survives growth of its table', () => {
   const lines = Array.from({ length: 50000 }, (_, i) => `node${i} node${(i * 7919) % 50000}`);
   const { names, sources } = parseEdgeList([bytes(lines.join('\n'))]);

@@ -261,3 +261,14 @@ test('readers count by their weight, and weight 0 is no reader', () => {
   assert.ok(fanoutOfHeavy(only) < equal, `${fanoutOfHeavy(only)} against ${equal}`);
   assert.throws(() => place({ ...p, readerWeights: new Array(600).fill(-1) }), /readerWeights of account 0/);
 });
+
+test('a lower limit of load is kept, at some cost in fanout', () => {
+  const p = problem(1500, 10, 12, { extraCopies: 0 });
+  const [usual, tight] = [undefined, 1.3].map((loadLimit) => {
+    const placement = place({ ...p, ...(loadLimit !== undefined && { loadLimit }) });
+    return evaluate(p.graph, placement, p.members, { hashSeeds: 0 });
+  });
+  assert.ok(tight.connectionBalance <= 1.3, `${tight.connectionBalance}`);
+  assert.ok(usual.fanout <= tight.fanout && usual.connectionBalance > 1.3, `${usual.connectionBalance}`);
+  assert.throws(() => place({ ...p, loadLimit: 1 }), /loadLimit is 1/);
+});

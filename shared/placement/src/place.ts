@@ -75,7 +75,8 @@ export function place(problem: PlacementProblem, onProgress: PlaceProgress = () 
     caps: copyCaps(shares, copyLimit, admitted),
     connectionCapacity: capacities(problem, 'connections'),
     readCapacity: capacities(problem, 'reads'),
-    loadLimit: (extraBudget > 0 ? loadLimit.adaptive : loadLimit.balanced) * loadMargin,
+    loadLimit:
+      (problem.loadLimit ?? (extraBudget > 0 ? loadLimit.adaptive : loadLimit.balanced)) * loadMargin,
     loadFloor,
     domainOf: domains.domainOf,
     strictDomains: domains.strict,
@@ -101,7 +102,7 @@ export function place(problem: PlacementProblem, onProgress: PlaceProgress = () 
   const options = {
     effort: problem.effort ?? 'normal',
     seed: problem.seed,
-    setsMax: setsMax(admitted),
+    setsMax: problem.setsMax ?? setsMax(admitted),
     onProgress,
   };
   if (previous) {

@@ -47,6 +47,10 @@ export interface PlacementProblem {
   admitted?: ArrayLike<number>;
   /** slot of each account; by the account's number by default. Read only for accounts that are not admitted */
   slots?: ArrayLike<number>;
+  /** the most connections and reads a member may have, over the mean; by default 1.5 with read copies and 2 without */
+  loadLimit?: number;
+  /** the most different sets of copies, beside those of hubs and pins; by default 8,192 or an eighth of the accounts */
+  setsMax?: number;
   /** how long to search; `normal` by default */
   effort?: Effort;
   /**
@@ -131,6 +135,9 @@ export function usableMembers(problem: PlacementProblem): number[] {
     throw new InvalidProblemError(`copies is ${copies}, not 1 or more`);
   if (!(extraCopies >= 0) || !Number.isFinite(extraCopies)) {
     throw new InvalidProblemError(`extraCopies is ${extraCopies}, not 0 or more`);
+  }
+  if (problem.loadLimit !== undefined && !(problem.loadLimit > 1 && problem.loadLimit <= 100)) {
+    throw new InvalidProblemError(`loadLimit is ${problem.loadLimit}, not above 1 and at most 100`);
   }
   if (members.length > membersMax) throw new InvalidProblemError(`more than ${membersMax} members`);
   if (problem.communityOf.length !== graph.nodes) {

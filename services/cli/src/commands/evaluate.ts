@@ -7,6 +7,7 @@ import {
   readGraph,
   readMembers,
   readPlacement,
+  readRows,
   runCommand,
   Stopwatch,
   wholeNumber,
@@ -60,7 +61,7 @@ async function runEvaluate(flags: EvaluateFlags): Promise<void> {
   const graph = await readGraph(flags.graph, flags.undirected === true);
   const entries = flags.members ? readMembers(flags.members) : [];
   const byNumber = flags.members !== undefined && /^\d+$/.test(flags.members);
-  const known = byNumber ? [] : entries.map((entry) => entry.id);
+  const known = flags.members && !byNumber ? entries.map((entry) => entry.id) : membersIn(flags.placement);
   const placement = readPlacement(flags.placement, graph.names, known, flags.copies);
   watch.lap('read');
   const members = membersFor(entries, byNumber, placement.memberIds, graph.names, flags);
@@ -84,6 +85,12 @@ async function runEvaluate(flags: EvaluateFlags): Promise<void> {
       `Copies a user ${figure(result.copiesPerUser)}; ${result.unplaced} accounts without a member.`,
     ].join(' '),
   );
+}
+
+/** The members that a placement names, in the order of their names: the order of its lines changes no figure. */
+function membersIn(path: string): string[] {
+  const ids = new Set(readRows(path).flatMap(({ members }) => members));
+  return [...ids].sort(new Intl.Collator('en', { numeric: true }).compare);
 }
 
 /** With a number, the placement's members plus empty ones; with a file, exactly the file's. */
