@@ -16,7 +16,9 @@ import {
   verifyManifest,
 } from '@covey/table';
 import { ApiDatabase } from '../../services/api/src/database.ts';
+import { type AuditEvidence, judgeEpoch } from '../../services/coordinator/src/epochs/audit.ts';
 import { commitDraft, draftStep } from '../../services/coordinator/src/epochs/commit-draft.ts';
+import { computeEpoch } from '../../services/coordinator/src/epochs/compute-epoch.ts';
 import {
   commitEpoch,
   FencedError,
@@ -24,6 +26,8 @@ import {
   nextInOutbox,
   tableOf,
 } from '../../services/coordinator/src/epochs/epoch-store.ts';
+import { readEvidence } from '../../services/coordinator/src/epochs/evidence.ts';
+import { unpackInputs } from '../../services/coordinator/src/epochs/inputs-file.ts';
 import { type RunEpochOptions, runEpoch } from '../../services/coordinator/src/epochs/run-epoch.ts';
 import { Lease } from '../../services/coordinator/src/lease.ts';
 import type { MoveContext } from '../../services/coordinator/src/moves/commit-target.ts';
@@ -375,6 +379,28 @@ describe('epochs, from the graph in PostgreSQL to a follower behind NATS', () =>
     assert.equal(manifest.previous, last.manifestId);
     assert.deepEqual(new PlacementTable(await tableOf(sql, now.epoch)).group(0).members, groups[0].members);
     assert.ok(draft.delta && draft.delta.length < 2000, 'a step costs what it changes');
+  });
+
+  test('an audit computes an epoch again; a changed table, other inputs and a rollback are told', async () => {
+    const first = await readEvidence(sql, 1, CLUSTER, [root]);
+    const inputs = unpackInputs(first.inputsPieces);
+    const computed = computeEpoch(inputs, () => 0);
+    const verdict = judgeEpoch({ ...first, inputs, computed });
+    assert.deepEqual(verdict.faults, []);
+    assert.ok(verdict.checked.includes('the table'));
+    const newest = await readEvidence(sql, (await lastEpoch(sql))!.epoch, CLUSTER, [root]);
+    const faults = (change: Partial<AuditEvidence>) =>
+      judgeEpoch({ ...first, inputs, computed, ...change }).faults.join('; ');
+    assert.match(faults({ table: newest.table }), /not the one that the manifest names/);
+    assert.match(faults({ inputs: { ...inputs, cluster: 'bees' } }), /another cluster/);
+    const seed = { ...inputs, options: { ...inputs.options, seed: 99 } };
+    assert.match(
+      faults({ inputs: seed, computed: computeEpoch(seed, () => 0) }),
+      /digest.*another placement/,
+    );
+    assert.match(faults({ manifest: { ...first.manifest, target: newest.table!.root } }), /of a rollback/);
+    await assert.rejects(readEvidence(sql, 999, CLUSTER, [root]), /no epoch 999/);
+    await assert.rejects(readEvidence(sql, 1, CLUSTER, ['ab'.repeat(32)]), /not trusted/);
   });
 
   test('the same inputs give the same bytes', async () => {

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { registerAudit } from './commands/audit.ts';
 import { registerAuthority } from './commands/authority.ts';
 import { registerCommunities } from './commands/communities.ts';
 import { registerEpochs } from './commands/epochs.ts';
@@ -63,6 +64,7 @@ registerEpochs(program);
 program.commandsGroup('Operate:');
 registerMembers(program);
 registerAuthority(program);
+registerAudit(program);
 program.commandsGroup('Work on files:');
 registerPlace(program);
 registerEvaluate(program);

@@ -48,6 +48,8 @@ export interface CoordinatorConfig {
   moves: MoveSettings;
   /** Where `covey ingest -` spools standard input; removed from there once read. */
   spoolDir: string;
+  /** Whether epochs of other coordinators are computed again here, and signed. */
+  cosign: boolean;
   /** Milliseconds between rounds of probes; 0: members are not probed. */
   probeEveryMs: number;
   /** Milliseconds between looks at whether the graph has changed. */
@@ -107,6 +109,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     },
     moves: readMoves(read, profile),
     spoolDir: join(read.string('COVEY_HOME', '.covey'), 'ingest'),
+    cosign: read.choice('COVEY_COSIGN', ['on', 'off'], 'off') === 'on',
     probeEveryMs: read.integer('COVEY_PROBE_EVERY_S', { min: 0, max: 86_400, fallback: 900 }) * 1000,
     placeEveryMs: read.integer('COVEY_PLACE_EVERY_S', { min: 10, max: 86_400, fallback: 3600 }) * 1000,
   };

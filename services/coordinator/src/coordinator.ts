@@ -26,6 +26,7 @@ import {
 import { Acknowledgements } from './acknowledgements.ts';
 import type { CoordinatorConfig } from './config.ts';
 import { PlacementFailedError } from './epochs/compute-thread.ts';
+import { Cosigner } from './epochs/cosigner.ts';
 import { FencedError, lastEpoch } from './epochs/epoch-store.ts';
 import { RollbackError, rollbackTo } from './epochs/rollback-epoch.ts';
 import { runEpoch } from './epochs/run-epoch.ts';
@@ -70,6 +71,7 @@ export class Coordinator {
   readonly #desk: OrderDesk;
   readonly #keeper: Keeper;
   readonly #prober: Prober | undefined;
+  readonly #cosigner: Cosigner | undefined;
   readonly #reports = new MemberReports(performance.now());
   readonly #reportFeed: ReportFeed;
   /** Held by whoever makes an epoch. */
@@ -133,6 +135,9 @@ export class Coordinator {
       nowMs: Date.now,
       log,
     });
+    this.#cosigner = config.cosign
+      ? new Cosigner({ sql: this.#sql, cluster, keys: config.keys, log })
+      : undefined;
     this.#prober = config.probeEveryMs > 0 ? this.#newProber() : undefined;
     this.#keeper = new Keeper({
       sql: this.#sql,
@@ -229,6 +234,7 @@ export class Coordinator {
     await this.#ingest.start();
     if (!this.#revoked) this.#lease.start();
     this.#prober?.start();
+    this.#cosigner?.start();
     this.#counting = setInterval(() => void this.#count(), JOB_COUNTS_MS);
     this.#log.info({ members: this.#members.length, jobs: this.#jobs.kind }, 'coordinator started');
     if (this.#config.placement.trustSeeds.length === 0)
@@ -244,6 +250,7 @@ export class Coordinator {
     await this.#follow();
     await this.#keeper.stop();
     await this.#prober?.stop();
+    await this.#cosigner?.stop();
     await this.#jobs.close();
     await this.#ingest.stop();
     await this.#outbox.stop();

@@ -26,6 +26,7 @@ const manifest: Manifest = {
   root: 'cd'.repeat(32),
   tableBytes: 4242,
   inputs: 'ef'.repeat(32),
+  target: 'aa'.repeat(32),
   movesUntil: 3000,
   members: [{ id: coordinator, url: 'wss://relay.example' }],
   counts: { accounts: 3, follows: 2, communities: 1, groups: 1, moved: 0 },

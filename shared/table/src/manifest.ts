@@ -18,6 +18,8 @@ export interface Manifest {
   tableBytes: number;
   /** SHA-256 (hex) over every input of the placement. */
   inputs: string;
+  /** Merkle root of the placement that these inputs give, and that the epoch is on its way to; null when it is not said. */
+  target: string | null;
   /** Unix seconds until which moves of this epoch may start. Service never stops. */
   movesUntil: number;
   members: { id: string; url: string }[];
@@ -52,13 +54,27 @@ export function signCertificate(
 
 /** The manifest as an event, signed without randomness: the same input gives the same bytes. */
 export function signManifest(
-  manifest: Manifest & { members: readonly Pick<TableMember, 'id' | 'url'>[] },
+  manifest: Omit<Manifest, 'target'> & {
+    target?: string | null;
+    members: readonly Pick<TableMember, 'id' | 'url'>[];
+  },
   coordinator: string,
   secretKey: string,
   certificate: NostrEvent,
 ): NostrEvent {
-  const { cluster, epoch, previous, createdAt, root, tableBytes, inputs, movesUntil, members, counts } =
-    manifest;
+  const {
+    cluster,
+    epoch,
+    previous,
+    createdAt,
+    root,
+    tableBytes,
+    inputs,
+    target,
+    movesUntil,
+    members,
+    counts,
+  } = manifest;
   const event: UnsignedEvent = {
     pubkey: coordinator,
     created_at: createdAt,
@@ -69,6 +85,7 @@ export function signManifest(
       ...(previous ? [['previous', previous]] : []),
       ['root', root, String(tableBytes)],
       ['inputs', inputs],
+      ...(target ? [['target', target]] : []),
       ['moves-until', String(movesUntil)],
       ...members.map(({ id, url }) => ['member', id, url]),
       ['certificate', JSON.stringify(certificate)],
@@ -133,6 +150,7 @@ function readManifest(event: NostrEvent): Manifest {
   const inputs = tagValue(event, 'inputs');
   const movesUntil = Number(tagValue(event, 'moves-until'));
   const previous = tagValue(event, 'previous') ?? null;
+  const target = tagValue(event, 'target') ?? null;
   if (!Number.isSafeInteger(epoch) || epoch < 1)
     throw new InvalidManifestError('the manifest names no epoch');
   if (
@@ -144,6 +162,7 @@ function readManifest(event: NostrEvent): Manifest {
     throw new InvalidManifestError('the manifest lacks a root, a size, an inputs digest or a time');
   if (previous !== null && !isHex64(previous))
     throw new InvalidManifestError('the previous manifest is no event id');
+  if (target !== null && !isHex64(target)) throw new InvalidManifestError('the target is no root');
   let counts: Manifest['counts'];
   try {
     counts = JSON.parse(event.content);
@@ -161,6 +180,7 @@ function readManifest(event: NostrEvent): Manifest {
     root: rootTag[1],
     tableBytes,
     inputs,
+    target,
     movesUntil,
     members,
     counts,

@@ -110,6 +110,7 @@ export function clusterFixture(options: FixtureOptions = {}): ClusterFixture {
     root: table.root,
     tableBytes: table.bytes.length,
     inputs: '0'.repeat(64),
+    target: null,
     movesUntil: CREATED_AT + epoch + 86_400,
     members: members.map(({ id, url }) => ({ id, url })),
     counts: { accounts, follows: accounts * 7, communities: 12, groups, moved: epoch === 1 ? 0 : 3 },

@@ -16,6 +16,8 @@ Environment:${COMMON_VARIABLES}
                               (COVEY_ADMIT_LIST: npub or hex, commas), or open
   COVEY_MEMBERS_MAX           beyond so many, everybody waits for an admin (default 256)
   COVEY_CAPACITY_FACTOR       a newcomer counts for at most so many times the median member (default 4)
+  COVEY_COSIGN                on: compute the epochs of other coordinators again, and sign those that are right
+                              (default off; members ask for k signatures with COVEY_SIGNATURES_MIN)
   COVEY_PROBE_EVERY_S         how often members are used as a client would, to see that they keep to the table
                               (default 900; 0: never)
   COVEY_ADMINS                public keys that may give signed orders (npub or hex, commas)

@@ -26,12 +26,15 @@ export interface EpochDraft {
   delta?: Uint8Array | undefined;
   /** SHA-256 (hex) over everything that decided the placement. */
   inputs: string;
+  /** Root of the placement that these inputs give, and that the epoch is on its way to. */
+  target?: string | undefined;
   /** Digest of graph, members, pins and options alone: equal to the last one's, there is nothing to place. */
   snapshot: string;
   counts: EpochCounts;
   reason: string;
   /** Absent: the newest report stands for this epoch too. */
   report?: EpochRow['report'] | undefined;
+  inputsPieces?: EpochRow['inputsPieces'];
 }
 
 export interface CommitContext {
@@ -54,7 +57,7 @@ export async function commitDraft(
   draft: EpochDraft,
   together?: (tx: TransactionSql, manifest: NostrEvent) => Promise<void>,
 ): Promise<string> {
-  const { epoch, createdAt, root, inputs, members, counts, table } = draft;
+  const { epoch, createdAt, root, inputs, target = null, members, counts, table } = draft;
   const manifest = signManifest(
     {
       cluster,
@@ -64,6 +67,7 @@ export async function commitDraft(
       root,
       tableBytes: table.length,
       inputs,
+      target,
       movesUntil: createdAt + MOVES_SECONDS,
       members: members.map(({ id, url }) => ({ id, url })),
       counts,
@@ -72,9 +76,18 @@ export async function commitDraft(
     keys.secretKey,
     keys.certificate,
   );
-  const row: EpochRow = { ...draft, fence, manifest, manifestId: manifest.id };
+  const row: EpochRow = { ...draft, target: draft.target, fence, manifest, manifestId: manifest.id };
   await commitEpoch(sql, row, together && ((tx) => together(tx, manifest)));
   return manifest.id;
+}
+
+/** Where an epoch's content comes from. */
+export interface EpochOrigin {
+  inputs: string;
+  snapshot: string;
+  counts: EpochCounts;
+  target: string | undefined;
+  inputsPieces?: EpochRow['inputsPieces'];
 }
 
 /** What a step changes, beside the content. */
@@ -85,7 +98,7 @@ export interface StepOptions {
   /** Accounts whose set of members this step changed. */
   moved: number;
   /** Digests of another placement than the last epoch's, when the content is of one. */
-  origin?: { inputs: string; snapshot: string; counts: EpochCounts } | undefined;
+  origin?: EpochOrigin | undefined;
   report?: EpochRow['report'] | undefined;
 }
 
@@ -106,7 +119,7 @@ export function draftStep(
   const table = encodeTable({ ...content, epoch });
   const next = new PlacementTable(table);
   const delta = diffTables(previous, next);
-  const { inputs, snapshot, counts } = origin ?? last;
+  const { inputs, snapshot, counts, target, inputsPieces }: EpochOrigin = origin ?? last;
   return {
     epoch,
     createdAt,
@@ -116,6 +129,8 @@ export function draftStep(
     ...(delta.length < table.length ? { delta } : {}),
     inputs,
     snapshot,
+    target,
+    inputsPieces,
     counts: { ...counts, accounts: next.accounts, moved },
     reason,
     report,

@@ -5,6 +5,7 @@ import type { EpochReport } from './report.ts';
 /** Epochs whose whole table stays in PostgreSQL, and reports that do. */
 const TABLES_KEPT = 8;
 const REPORTS_KEPT = 8;
+const INPUTS_BYTES_KEPT = 256 << 20;
 
 /** Another coordinator has taken the lead: what this one computed is thrown away. */
 export class FencedError extends Error {
@@ -24,6 +25,8 @@ export interface EpochHead {
   root: string;
   manifestId: string;
   inputs: string;
+  /** Root of the placement that it is on its way to; undefined for epochs of before. */
+  target: string | undefined;
   counts: EpochCounts;
   /** Digest of graph, members, pins and options: equal to the last one's, there is nothing to place. */
   snapshot: string;
@@ -38,18 +41,21 @@ export interface EpochRow extends EpochHead {
   delta?: Uint8Array | undefined;
   /** Absent for a step: the newest report stands. */
   report?: (EpochReport & Record<string, unknown>) | undefined;
+  /** What `covey audit` computes it again from, in pieces. Absent for a step, and where it would be too large. */
+  inputsPieces?: readonly Uint8Array[] | undefined;
 }
 
 /** The newest epoch, or undefined before the first. */
 export async function lastEpoch(sql: Sql): Promise<EpochHead | undefined> {
   const rows = await sql<LastRow[]>`
-    select epoch, root, manifest_id, snapshot, inputs, accounts, follows, communities, groups, moved
+    select epoch, root, manifest_id, snapshot, inputs, target, accounts, follows, communities, groups, moved
     from epochs order by epoch desc limit 1`;
   const row = rows[0];
   if (!row) return undefined;
   const { accounts, communities, groups, moved, root, snapshot, inputs } = row;
   const counts = { accounts, follows: Number(row.follows), communities, groups, moved };
-  return { epoch: Number(row.epoch), root, manifestId: row.manifest_id, snapshot, inputs, counts };
+  const target = row.target ?? undefined;
+  return { epoch: Number(row.epoch), root, manifestId: row.manifest_id, snapshot, inputs, target, counts };
 }
 
 interface LastRow {
@@ -58,6 +64,7 @@ interface LastRow {
   manifest_id: string;
   snapshot: string;
   inputs: string;
+  target: string | null;
   accounts: number;
   follows: string;
   communities: number;
@@ -93,11 +100,11 @@ export async function commitEpoch(
     const { counts } = row;
     const inserted = await tx`
       insert into epochs (epoch, fence, created_at, reason, manifest, manifest_id, root, inputs, snapshot, accounts, follows,
-        communities, groups, moved, table_bytes, delta)
+        communities, groups, moved, table_bytes, delta, target)
       select ${row.epoch}, ${row.fence}, ${row.createdAt}, ${row.reason}, ${JSON.stringify(row.manifest)}::text::json,
         ${row.manifestId}, ${row.root}, ${row.inputs}, ${row.snapshot}, ${counts.accounts}, ${counts.follows},
         ${counts.communities}, ${counts.groups}, ${counts.moved}, ${Buffer.from(row.table)},
-        ${row.delta ? Buffer.from(row.delta) : null}
+        ${row.delta ? Buffer.from(row.delta) : null}, ${row.target ?? null}
       where coalesce((select max(epoch) from epochs), 0) = ${row.epoch - 1}
       on conflict do nothing returning epoch`;
     if (inserted.length === 0) throw new FencedError(`epoch ${row.epoch} does not follow the last epoch`);
@@ -106,8 +113,29 @@ export async function commitEpoch(
       await tx`insert into epoch_reports (epoch, report) values (${row.epoch}, ${tx.json(row.report as never)})`;
     await tx`update epochs set table_bytes = null, delta = null where epoch <= ${row.epoch - TABLES_KEPT} and table_bytes is not null`;
     await tx`delete from epoch_reports where epoch not in (select epoch from epoch_reports order by epoch desc limit ${REPORTS_KEPT})`;
+    await storeInputs(tx, row.epoch, row.inputsPieces ?? []);
     await together?.(tx);
   });
+}
+
+/** Keeps the inputs of the newest placements, older ones only while all of them fit the bound. */
+async function storeInputs(tx: TransactionSql, epoch: number, pieces: readonly Uint8Array[]): Promise<void> {
+  if (pieces.length === 0) return;
+  for (const [piece, bytes] of pieces.entries())
+    await tx`insert into epoch_inputs (epoch, piece, bytes) values (${epoch}, ${piece}, ${Buffer.from(bytes)})`;
+  await tx`
+    delete from epoch_inputs where epoch < ${epoch} and epoch not in (
+      select epoch from (
+        select epoch, sum(sum(octet_length(bytes))) over (order by epoch desc) as total
+        from epoch_inputs group by epoch) sizes
+      where total <= ${INPUTS_BYTES_KEPT})`;
+}
+
+/** The inputs of a placement in pieces; none when they are not kept. */
+export async function inputsOf(sql: Sql, epoch: number): Promise<Uint8Array[]> {
+  const rows = await sql<{ bytes: Uint8Array }[]>`
+    select bytes from epoch_inputs where epoch = ${epoch} order by piece`;
+  return rows.map(({ bytes }) => bytes);
 }
 
 export interface OutboxItem {

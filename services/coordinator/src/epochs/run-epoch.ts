@@ -9,6 +9,7 @@ import { computeOnThread } from './compute-thread.ts';
 import { lastEpoch, tableOf } from './epoch-store.ts';
 import { storeExplanations } from './explanation-store.ts';
 import { type EpochInputs, inputsDigest, memberOrder, type PlacementOptions } from './inputs.ts';
+import { packInputs } from './inputs-file.ts';
 import { pinsOf } from './pins.ts';
 
 export interface RunEpochOptions extends CommitContext {
@@ -73,6 +74,8 @@ export async function runEpoch(options: RunEpochOptions): Promise<PlaceResult> {
   const placed = {
     inputs: computed.inputs,
     snapshot,
+    target: computed.root,
+    inputsPieces: await packInputs(inputs),
     counts,
     reason: options.reason,
     report: {

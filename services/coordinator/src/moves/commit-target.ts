@@ -1,6 +1,12 @@
 import { checkStep, type KeyOf, type StepInput, StepPlanner } from '@covey/moves';
 import { PlacementTable } from '@covey/table';
-import { type CommitContext, commitDraft, draftStep, type EpochDraft } from '../epochs/commit-draft.ts';
+import {
+  type CommitContext,
+  commitDraft,
+  draftStep,
+  type EpochDraft,
+  type EpochOrigin,
+} from '../epochs/commit-draft.ts';
 import { type EpochHead, type EpochRow, tableOf } from '../epochs/epoch-store.ts';
 import { readTarget, writeTarget } from './target-store.ts';
 
@@ -24,7 +30,8 @@ export interface NewTarget {
   reason: string;
   /** Accounts that it moves, all together. */
   moved: number;
-  origin?: { inputs: string; snapshot: string; counts: EpochRow['counts'] } | undefined;
+  /** Absent for a rollback: nothing was placed. */
+  origin?: EpochOrigin | undefined;
   report?: EpochRow['report'] | undefined;
 }
 
@@ -48,7 +55,7 @@ export async function commitTarget(
     createdAt: Math.floor(nowMs / 1000),
     reason,
     moved,
-    origin,
+    origin: origin ?? { ...last, target: target.root },
     report,
   });
   checkStep(current, new PlacementTable(draft.table), keyOf);
