@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 const here = fileURLToPath(new URL('.', import.meta.url));
 const names = globSync('*.ts', { cwd: here })
   .map((file) => basename(file, '.ts'))
-  .filter((name) => name !== 'main' && !name.endsWith('-load')) // x-load.ts: the load that x.ts runs beside itself
+  .filter((name) => name !== 'main' && !/-(load|plot)$/.test(name)) // x-load.ts: what x.ts runs beside itself
   .sort();
 const [name, ...args] = process.argv.slice(2);
 

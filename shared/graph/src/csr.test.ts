@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { buildGraph, type FollowGraph, followerCounts, reverseGraph } from './csr.ts';
-import { undirected } from './symmetric.ts';
+import { symmetricGraph, undirected } from './symmetric.ts';
 
 const edgesOf = (g: FollowGraph): string[] => {
   const edges: string[] = [];
@@ -64,6 +64,32 @@ test('the undirected graph has each pair once in both rows', () => {
       assert.equal(u.edges, wanted.size);
     }),
   );
+});
+
+test('a graph past 2^31 - 1 accounts or follows is refused before anything is allocated', () => {
+  const none = new Uint32Array(0);
+  assert.throws(() => buildGraph(2 ** 31, none, none), {
+    name: 'GraphSizeError',
+    message: /2147483648 accounts/,
+  });
+  const many = { length: 2 ** 31 } as Uint32Array;
+  assert.throws(() => buildGraph(3, many, many), { name: 'GraphSizeError', message: /2147483648 follows/ });
+});
+
+test('a graph over shared memory is the same, and its views are shared when asked', () => {
+  const edges: [number, number][] = [
+    [0, 1],
+    [1, 0],
+    [2, 0],
+    [2, 0],
+  ];
+  const pick = (end: 0 | 1) => Uint32Array.from(edges, (edge) => edge[end]);
+  const shared = buildGraph(3, pick(0), pick(1), 4, true);
+  assert.deepEqual(edgesOf(shared), edgesOf(build(edges, 3)));
+  assert.ok(shared.targets.buffer instanceof SharedArrayBuffer);
+  const u = symmetricGraph(shared, { shared: true, mutual: 'twice' });
+  assert.ok(u.targets.buffer instanceof SharedArrayBuffer && u.weights?.buffer instanceof SharedArrayBuffer);
+  assert.deepEqual([...u.weights], [2, 1, 2, 1]);
 });
 
 test('nodes out of range are refused, empty graphs are graphs', () => {

@@ -93,7 +93,11 @@ export function buildGraph(
   }
   const edges = dropRepeats(nodes, bySource, rows);
   // Where few repeat, the rest of the array stays unused: a copy would cost as much again for a moment.
-  const trimmed = kept - edges <= kept / 8 ? rows.subarray(0, edges) : rows.slice(0, edges);
+  let trimmed = rows.subarray(0, edges);
+  if (kept - edges > kept / 8) {
+    trimmed = uint32Array(edges, shared);
+    trimmed.set(rows.subarray(0, edges));
+  }
   return { nodes, edges, offsets: bySource, targets: trimmed, selfLoops, duplicates: kept - edges };
 }
 

@@ -82,3 +82,27 @@ test('interning survives growth of its table', () => {
   assert.equal(names.length, 50000);
   assert.equal(names[sources[49999]], 'node49999');
 });
+
+test('any bytes give edges or an error that names a line, never anything else', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), fc.array(fc.nat(300), { maxLength: 4 }), (all, cuts) => {
+      const at = [0, ...cuts.map((cut) => Math.min(cut, all.length)).sort((a, b) => a - b), all.length];
+      try {
+        const { names, sources, targets } = parseEdgeList(at.slice(1).map((end, i) => all.slice(at[i], end)));
+        assert.equal(sources.length, targets.length);
+        for (const id of [...sources, ...targets]) assert.ok(id < names.length);
+        assert.ok(sources.length <= [...all].filter((byte) => byte === 10).length + 1);
+      } catch (error) {
+        assert.ok(error instanceof EdgeListError, String(error));
+        assert.ok(error.line >= 1);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('numbering the accounts differently changes names alone', () => {
+  const lines = Array.from({ length: 300 }, (_, i) => `a${(i * 7) % 40} a${(i * i) % 37}`);
+  const sorted = (text: readonly string[]): string[] => edges(text.join('\n')).sort();
+  assert.deepEqual(sorted(lines), sorted(lines.toReversed()));
+});

@@ -22,6 +22,7 @@ export { type GroupGraph, groupGraph } from './group-graph.ts';
 export { type KernelName, kernelNames, kernels } from './leiden/kernels.ts';
 export { type Scratch, scratchFor, type Workspace } from './leiden/level.ts';
 export { soloTeam, type Team } from './leiden/team.ts';
+export { type MemoryPlan, memoryPlan, type PlannedRun } from './memory-plan.ts';
 export { modularity } from './modularity.ts';
 export { seededRng, seededUint32 } from './rng.ts';
 export { type SymmetricGraph, type SymmetricOptions, symmetricGraph, undirected } from './symmetric.ts';

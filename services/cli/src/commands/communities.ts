@@ -1,7 +1,7 @@
 import type { CommunityEngine } from '@covey/graph';
 import type { Command } from 'commander';
 import { InputError, readGraph, runCommand, Stopwatch, wholeNumber, writeLines } from '../graph-files.ts';
-import { detectOnThreads, engineOption, threadsOption } from './place.ts';
+import { detectOnThreads, engineOption, planMemory, threadsOption } from './place.ts';
 
 interface CommunitiesFlags {
   graph: string;
@@ -53,6 +53,11 @@ async function runCommunities(flags: CommunitiesFlags): Promise<void> {
   const graph = await readGraph(flags.graph, false);
   watch.lap('read');
   const { engine, seed, threads } = flags;
+  planMemory(`finding communities of ${graph.nodes} accounts with ${graph.edges} follows`, {
+    accounts: graph.nodes,
+    follows: graph.edges,
+    threads,
+  });
   const found = await detectOnThreads(graph, threads, { engine, seed, resolution });
   watch.lap('detect');
   const { communityOf } = found;

@@ -1,5 +1,12 @@
 import { availableParallelism } from 'node:os';
-import { type Communities, type DetectOptions, detectCommunities, type FollowGraph } from '@covey/graph';
+import {
+  type Communities,
+  type DetectOptions,
+  detectCommunities,
+  type FollowGraph,
+  memoryPlan,
+  type PlannedRun,
+} from '@covey/graph';
 import {
   type Effort,
   evaluate,
@@ -8,7 +15,7 @@ import {
   type PreviousPlacement,
   place,
 } from '@covey/placement';
-import { ThreadTeam } from '@covey/threads';
+import { checkMemory, ThreadTeam } from '@covey/threads';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import {
   InputError,
@@ -106,6 +113,16 @@ export function threadsOption(): Option {
     .default(Math.min(8, availableParallelism()), 'one a core, at most 8');
 }
 
+/**
+ * Says what a run will need before it begins, where that is not plainly there.
+ * @throws InputError when the machine has not so much
+ */
+export function planMemory(what: string, run: PlannedRun): void {
+  const { verdict, text } = checkMemory(memoryPlan(run).peak, what);
+  if (verdict === 'exceeds') throw new InputError(text);
+  if (verdict === 'tight') process.stderr.write(`covey: ${text}\n`);
+}
+
 /** Communities by so many threads, which are gone afterwards. */
 export async function detectOnThreads(
   graph: FollowGraph,
@@ -158,7 +175,14 @@ async function runPlace(flags: PlaceFlags): Promise<void> {
   watch.lap('trust');
 
   progress('detecting communities');
-  const { engine, seed } = flags;
+  const { engine, seed, threads } = flags;
+  const { nodes: accounts, edges: follows } = trusted.graph;
+  planMemory(`placing ${accounts} accounts with ${follows} follows`, {
+    accounts,
+    follows,
+    members: members.length,
+    threads,
+  });
   const found = await detectOnThreads(trusted.graph, flags.threads, {
     engine,
     seed,

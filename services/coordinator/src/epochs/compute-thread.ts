@@ -1,4 +1,6 @@
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { memoryPlan } from '@covey/graph';
+import { checkMemory } from '@covey/threads';
 import { type ComputedEpoch, computeEpoch } from './compute-epoch.ts';
 import { type ExplanationChunk, explanationChunks } from './explanations.ts';
 import type { EpochInputs } from './inputs.ts';
@@ -21,7 +23,8 @@ export class PlacementFailedError extends Error {
 }
 
 /**
- * Computes an epoch on a thread of its own, so that the coordinator goes on renewing its lease and answering.
+ * Computes an epoch on a thread of its own, so that the coordinator goes on renewing its lease and answering. One that the
+ * machine has no memory for is refused before it begins: the last table stays.
  * @throws PlacementFailedError, or the signal's reason when it is aborted
  */
 export async function computeOnThread(
@@ -29,6 +32,10 @@ export async function computeOnThread(
   onPhase: (phase: string, done: number, total: number) => void,
   signal: AbortSignal,
 ): Promise<ThreadResult> {
+  const { nodes: accounts, edges: follows } = inputs.graph;
+  const plan = memoryPlan({ accounts, follows, members: inputs.members.length });
+  const { verdict, text } = checkMemory(plan.peak, `placing ${accounts} accounts with ${follows} follows`);
+  if (verdict === 'exceeds') throw new PlacementFailedError(text);
   const worker = new Worker(new URL(import.meta.url), { workerData: inputs });
   try {
     return await new Promise((resolve, reject) => {

@@ -41,10 +41,19 @@ export interface LoadedInputs {
 const ACCOUNTS_A_FETCH = 20_000;
 const LISTS_A_FETCH = 1_000;
 const NOBODY = 0xffffffff;
+/** Row ends in both directions still count with 32 bits. */
+const FOLLOWS_MAX = 2 ** 31 - 1;
+
+/** More follows than a graph can hold. */
+export class GraphTooLargeError extends Error {
+  override name = 'GraphTooLargeError';
+}
 
 /**
  * Graph and relay lists of one moment, streamed by cursor: every account that has a list or is followed. At the peak
- * 8 bytes a follow and about 60 an account, plus the relay lists.
+ * 4 bytes a follow and about 60 an account, plus the relay lists. Offsets and targets lie over shared memory, so that a
+ * thread that is given the graph has no copy of it.
+ * @throws GraphTooLargeError
  */
 export async function loadGraph(sql: Sql): Promise<LoadedInputs> {
   return await sql.begin('isolation level repeatable read read only', async (tx) => {
@@ -98,49 +107,57 @@ async function readAccounts(tx: TransactionSql): Promise<Accounts> {
   return { pubkeys, ids, rankOf };
 }
 
-/** Lists as they come: followees (ranks) of a list lie together in `targets`. */
+/** Rows by rank; `targets` holds ranks. */
 interface Follows {
+  offsets: Uint32Array;
   targets: Uint32Array;
-  edges: number;
-  /** By rank: where the list starts in `targets`, and how long it is. */
-  starts: Float64Array;
-  degrees: Uint32Array;
   /** By rank: 1 for who has a list or is followed. */
   used: Uint8Array;
   signedLists: number;
   unsignedLists: number;
 }
 
+/**
+ * Lists come in any order: their lengths first, which say where each belongs, then each to its place. So the follows are in
+ * memory once, and threads can share them.
+ */
 async function readFollows(tx: TransactionSql, { ids, rankOf }: Accounts): Promise<Follows> {
-  const [total] = await tx<{ edges: string }[]>`
-    select coalesce(sum(followee_count), 0) as edges from follow_lists`;
-  const follows: Follows = {
-    targets: new Uint32Array(Number(total!.edges)),
-    edges: 0,
-    starts: new Float64Array(ids.length),
-    degrees: new Uint32Array(ids.length),
-    used: new Uint8Array(ids.length),
-    signedLists: 0,
-    unsignedLists: 0,
-  };
-  const { targets, used } = follows;
-  const cursor = tx<{ account_id: number; signed: boolean; followees: Buffer }[]>`
+  const offsets = sharedUint32(ids.length + 1);
+  const used = new Uint8Array(ids.length);
+  const lengths = tx<{ account_id: number; bytes: number }[]>`
+    select account_id, octet_length(followees) as bytes from follow_lists`;
+  let follows = 0;
+  for await (const rows of lengths.cursor(ACCOUNTS_A_FETCH))
+    for (const { account_id, bytes } of rows) {
+      offsets[rankOf[account_id]! + 1] = bytes / 4;
+      follows += bytes / 4;
+    }
+  if (follows > FOLLOWS_MAX)
+    throw new GraphTooLargeError(
+      `${follows} follows are more than ${FOLLOWS_MAX}, which is what one graph can hold`,
+    );
+  for (let rank = 0; rank < ids.length; rank++) offsets[rank + 1]! += offsets[rank]!;
+  const targets = sharedUint32(follows);
+  let signedLists = 0;
+  let unsignedLists = 0;
+  const lists = tx<{ account_id: number; signed: boolean; followees: Buffer }[]>`
     select account_id, signed, followees from follow_lists`;
-  for await (const rows of cursor.cursor(LISTS_A_FETCH))
+  for await (const rows of lists.cursor(LISTS_A_FETCH))
     for (const { account_id, signed, followees } of rows) {
       const rank = rankOf[account_id]!;
       used[rank] = 1;
-      follows.starts[rank] = follows.edges;
-      for (const id of u32Values(followees)) {
-        const followee = rankOf[id]!;
-        targets[follows.edges++] = followee;
-        used[followee] = 1;
-      }
-      follows.degrees[rank] = followees.length / 4;
-      if (signed) follows.signedLists++;
-      else follows.unsignedLists++;
+      // Ranks and ids are in different orders.
+      const row = u32Values(followees).map((id) => rankOf[id]!);
+      targets.set(row.sort(), offsets[rank]!);
+      for (const followee of row) used[followee] = 1;
+      if (signed) signedLists++;
+      else unsignedLists++;
     }
-  return follows;
+  return { offsets, targets, used, signedLists, unsignedLists };
+}
+
+function sharedUint32(length: number): Uint32Array {
+  return new Uint32Array(new SharedArrayBuffer(length * 4));
 }
 
 /** Marks the authors as used. */
@@ -161,26 +178,25 @@ async function readRelayLists(
   return lists;
 }
 
-/** Leaves out who is not used, and puts the lists in order. `position`: by rank, the place in the graph. */
+/** Leaves out who is not used. `position`: by rank, the place in the graph; ascending, so that rows stay sorted. */
 function arrange(accounts: Accounts, follows: Follows): { graph: LoadedGraph; position: Uint32Array } {
-  const { used, starts, degrees, edges } = follows;
+  const { used, targets, signedLists, unsignedLists } = follows;
   const position = new Uint32Array(used.length).fill(NOBODY);
   let nodes = 0;
   for (let rank = 0; rank < used.length; rank++) if (used[rank]) position[rank] = nodes++;
   const pubkeys = new Uint8Array(nodes * KEY_BYTES);
   const ids = new Uint32Array(nodes);
-  const offsets = new Uint32Array(nodes + 1);
-  const targets = new Uint32Array(edges);
+  const offsets = sharedUint32(nodes + 1);
   for (let rank = 0; rank < used.length; rank++) {
     if (!used[rank]) continue;
     const at = position[rank]!;
     pubkeys.set(accounts.pubkeys.subarray(rank * KEY_BYTES, (rank + 1) * KEY_BYTES), at * KEY_BYTES);
     ids[at] = accounts.ids[rank]!;
-    const from = offsets[at]!;
-    const to = (offsets[at + 1] = from + degrees[rank]!);
-    for (let i = from, j = starts[rank]!; i < to; i++, j++) targets[i] = position[follows.targets[j]!]!;
-    targets.subarray(from, to).sort();
+    offsets[at + 1] = follows.offsets[rank + 1]!;
   }
-  const { signedLists, unsignedLists } = follows;
-  return { graph: { nodes, edges, offsets, targets, pubkeys, ids, signedLists, unsignedLists }, position };
+  for (let i = 0; i < targets.length; i++) targets[i] = position[targets[i]!]!;
+  return {
+    graph: { nodes, edges: targets.length, offsets, targets, pubkeys, ids, signedLists, unsignedLists },
+    position,
+  };
 }
