@@ -164,7 +164,14 @@ export async function moveRounds({
         `phase ${phase}`,
         async () => {
           const last = await cluster.table();
-          const found = last?.moves().find((one) => one.phase === phase && one.group >= SLOT_GROUPS);
+          // One that has somebody new and somebody who goes: who had read copies may just lose them.
+          const found = last?.moves().find(({ phase: at, group, from }) => {
+            const to = last.group(group).members;
+            const differ = (a: readonly number[], b: readonly number[]) => a.some((m) => !b.includes(m));
+            return (
+              at === phase && group >= SLOT_GROUPS && differ(from.members, to) && differ(to, from.members)
+            );
+          });
           return last && found && { table: last, move: found };
         },
         60_000,
