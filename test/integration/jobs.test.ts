@@ -181,3 +181,26 @@ test('a server that is away is told as such, in time', async () => {
     await jobs.close();
   }
 });
+
+test('PostgreSQL crashes: jobs that wait stay, and new ones are new', async (t) => {
+  const postgres = await startPostgres();
+  const jobs = new Jobs({ cluster: 'crash', databaseUrl: postgres.url, logger: quiet });
+  t.after(async () => {
+    await jobs.close();
+    await postgres.stop();
+  });
+  if (!postgres.restart) return t.skip('the PostgreSQL of DATABASE_URL is not restarted');
+  for (let i = 0; i < 3; i++) await jobs.add('waits', { i });
+  await postgres.restart('SIGQUIT');
+  // Its connections are dead, and it finds that out by asking.
+  await waitFor(
+    () =>
+      jobs
+        .counts('waits')
+        .then(({ waiting }) => waiting === 3)
+        .catch(() => false),
+    'the jobs of before',
+  );
+  for (let i = 3; i < 6; i++) await jobs.add('waits', { i });
+  assert.equal((await jobs.counts('waits')).waiting, 6);
+});

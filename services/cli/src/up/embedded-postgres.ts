@@ -72,7 +72,9 @@ export function postgresCommand(server: EmbeddedPostgres): { command: string; ar
     shared_buffers: '128MB',
     // The graph is loaded by COPY: fewer checkpoints on the way.
     max_wal_size: '1GB',
-    wal_level: 'minimal',
+    // Not minimal: a sequence whose creation was not logged goes back to its start after a crash, and BullMQ, which makes
+    // one for each queue, then drops new jobs that get the ids of old ones.
+    wal_level: 'replica',
     max_wal_senders: '0',
     fsync: server.durable ? 'on' : 'off',
     log_min_messages: 'warning',
