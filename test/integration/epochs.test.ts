@@ -6,9 +6,17 @@ import { after, before, describe, test } from 'node:test';
 import { DEFAULT_MOVE_POLICY } from '@covey/moves';
 import { NatsLink, type Refusal, TableFollower } from '@covey/nats';
 import { publicKeyOf } from '@covey/nostr';
-import { connectPostgres, MIGRATIONS, migrate, type Sql, storeLists } from '@covey/postgres';
+import {
+  connectPostgres,
+  listCosignatures,
+  MIGRATIONS,
+  migrate,
+  type Sql,
+  storeLists,
+} from '@covey/postgres';
 import { subjectsOf } from '@covey/protocol';
 import {
+  countSignatures,
   PlacementTable,
   signCertificate,
   signManifest,
@@ -19,6 +27,7 @@ import { ApiDatabase } from '../../services/api/src/database.ts';
 import { type AuditEvidence, judgeEpoch } from '../../services/coordinator/src/epochs/audit.ts';
 import { commitDraft, draftStep } from '../../services/coordinator/src/epochs/commit-draft.ts';
 import { computeEpoch } from '../../services/coordinator/src/epochs/compute-epoch.ts';
+import { Cosigner } from '../../services/coordinator/src/epochs/cosigner.ts';
 import {
   commitEpoch,
   FencedError,
@@ -401,6 +410,36 @@ describe('epochs, from the graph in PostgreSQL to a follower behind NATS', () =>
     assert.match(faults({ manifest: { ...first.manifest, target: newest.table!.root } }), /of a rollback/);
     await assert.rejects(readEvidence(sql, 999, CLUSTER, [root]), /no epoch 999/);
     await assert.rejects(readEvidence(sql, 1, CLUSTER, ['ab'.repeat(32)]), /not trusted/);
+  });
+
+  test('another coordinator computes an epoch itself, and signs it', async () => {
+    const fence = Number((await sql`select fence from coordinator_lease`)[0]!['fence']);
+    const { epoch } = await run(fence, { force: true });
+    const secretKey = '07'.repeat(32);
+    const pubkey = publicKeyOf(secretKey);
+    const certificate = signCertificate(
+      { cluster: CLUSTER, coordinator: pubkey, root, createdAt: 0, expiration: 4e9 },
+      ROOT_KEY,
+    );
+    const warnings: unknown[] = [];
+    const cosigner = new Cosigner({
+      sql,
+      cluster: CLUSTER,
+      keys: { secretKey, pubkey, certificate },
+      log: { info() {}, warn: (...said: unknown[]) => void warnings.push(said) },
+    });
+    cosigner.start();
+    stops.push(() => cosigner.stop());
+    await waitFor(
+      async () => (await listCosignatures(sql, epoch)).length > 0 || warnings.length > 0,
+      'a signature',
+      30_000,
+    );
+    assert.deepEqual(warnings, []);
+    const { event, manifest } = await readEvidence(sql, epoch, CLUSTER, [root]);
+    const signatures = await listCosignatures(sql, epoch);
+    assert.equal(countSignatures(event.pubkey, manifest, signatures, [root]), 2);
+    await cosigner.stop();
   });
 
   test('the same inputs give the same bytes', async () => {

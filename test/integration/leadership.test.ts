@@ -232,6 +232,16 @@ describe('several coordinators, one leads: real processes on real servers', () =
     assert.equal(await two.metric('covey_coordinator_revoked'), 1);
   });
 
+  test('an emptied queue fills itself: the next placement of the schedule is there again', async () => {
+    await sql.unsafe('delete from covey_jobs_leaders.job; delete from covey_jobs_leaders.scheduler');
+    await waitFor(
+      async () => (await jobs.counts(PLACE_QUEUE)).delayed >= 1,
+      'the schedule to be set again',
+      60_000,
+    );
+    await makeEpoch('after the queue was emptied');
+  });
+
   test('clocks that jump by an hour change nothing: the lease goes by PostgreSQL and the monotonic clock', async (t) => {
     for (const process of running) process.kill('SIGKILL');
     await waitFor(() => running.every((process) => process.ended()), 'the coordinators to end');

@@ -296,10 +296,7 @@ export class Coordinator {
       placements.work<PlaceJob, PlaceProgress, PlaceResult>(PLACE_QUEUE, (job, context) =>
         this.#place(job, context),
       );
-      await this.#jobs.schedule(PLACE_QUEUE, 'every', this.#config.placeEveryMs, {
-        reason: 'schedule',
-        force: false,
-      });
+      await this.#setSchedule();
       await this.#begin();
     } catch (error) {
       this.#log.warn(
@@ -439,10 +436,23 @@ export class Coordinator {
     this.#outbox.wake();
   }
 
+  async #setSchedule(): Promise<void> {
+    const job: PlaceJob = { reason: 'schedule', force: false };
+    await this.#jobs.schedule(PLACE_QUEUE, 'every', this.#config.placeEveryMs, job);
+  }
+
   async #count(): Promise<void> {
     try {
-      for (const queue of [INGEST_QUEUE, PLACE_QUEUE])
-        this.#metrics.jobsSetAside.set({ queue }, (await this.#jobs.counts(queue)).failed);
+      for (const queue of [INGEST_QUEUE, PLACE_QUEUE]) {
+        const { failed, waiting, active, delayed } = await this.#jobs.counts(queue);
+        this.#metrics.jobsSetAside.set({ queue }, failed);
+        // Not even the next of the schedule is there: somebody emptied the queue (a flushed Redis).
+        if (queue === PLACE_QUEUE && this.#placements && waiting + active + delayed === 0) {
+          this.#log.warn({}, 'the queue of placements was emptied: set again');
+          await this.#setSchedule();
+          this.#requestPlacement('the queue was emptied');
+        }
+      }
       const last = await lastEpoch(this.#sql);
       if (last) this.#metrics.appliedMembers.set(this.#acks.appliedBy(last.epoch));
       if (this.#acks.lastAppliedMs !== undefined)
