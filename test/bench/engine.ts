@@ -71,18 +71,18 @@ export async function run(args: string[]): Promise<void> {
     for (const k of values.members.split(',').map(Number)) {
       const copies = Number(values.copies);
       const members = equalMembers(k);
-      const baselines: { what: string; ms: number | undefined; figures: Figures }[] = [];
+      const baselines: { what: string; cpuMs: number | undefined; figures: Figures }[] = [];
       if (wanted.includes('placement')) {
         tell(`k = ${k}: baselines`);
-        const add = (what: string, placement: ReturnType<typeof hashed>, ms?: number) =>
-          baselines.push({ what, ms, figures: figuresOf(graph, placement, members) });
+        const add = (what: string, placement: ReturnType<typeof hashed>, cpuMs?: number) =>
+          baselines.push({ what, cpuMs, figures: figuresOf(graph, placement, members) });
         add('hash', hashed(graph.nodes, k, copies, 1));
         const { communityOf } = detectCommunities(graph, { engine: 'auto', seed: 1 });
         add('leiden packed', withReplicas(graph, packed(communityOf, k), k, copies));
         for (const tool of tools.filter((name) => !detectors.includes(name))) {
           tell(`k = ${k}: ${tool}`);
-          const { result, buildMs, runMs } = runTool(values.python, tool, input!, k);
-          add(tool, withReplicas(graph, result, k, copies), buildMs + runMs);
+          const { result, cpuMs } = runTool(values.python, tool, input!, k);
+          add(tool, withReplicas(graph, result, k, copies), cpuMs);
         }
       }
       const ours = [];
@@ -116,26 +116,35 @@ interface DetectOptions {
 
 /** Modularity, and medians in ms from the edge list in memory to communities, one run of each in turn. */
 function detect(bench: BenchGraph, { runs, graphology, python, tools, input }: DetectOptions) {
-  const rows = new Map<string, { ms: number[]; modularity: number; communities: number }>();
-  const note = (name: string, ms: number, q: number, communities: number) => {
-    const row = rows.get(name) ?? { ms: [], modularity: q, communities };
+  const rows = new Map<string, { ms: number[]; cpuMs: number[]; modularity: number; communities: number }>();
+  const note = (name: string, ms: number, cpuMs: number, q: number, communities: number) => {
+    const row = rows.get(name) ?? { ms: [], cpuMs: [], modularity: q, communities };
     row.ms.push(ms);
+    row.cpuMs.push(cpuMs);
     rows.set(name, row);
   };
   for (let run = 0; run < runs; run++) {
     for (const engine of graphology ? (['leiden', 'louvain'] as const) : (['leiden'] as const)) {
       const started = performance.now();
+      const cpu = process.cpuUsage();
       const found = detectCommunities(buildFrom(bench.list, bench.both), { engine, seed: 1 });
       const name = engine === 'louvain' ? 'graphology-communities-louvain' : 'ours';
-      note(name, performance.now() - started, found.modularity, found.count);
+      const ms = performance.now() - started;
+      const { user, system } = process.cpuUsage(cpu);
+      note(name, ms, (user + system) / 1000, found.modularity, found.count);
     }
     for (const tool of tools) {
-      const { result, buildMs, runMs, version } = runTool(python, tool, input!, 0);
+      const { result, buildMs, runMs, cpuMs, version } = runTool(python, tool, input!, 0);
       const { communityOf, count } = numberBySize(result);
-      note(`${tool} ${version}`, buildMs + runMs, modularity(bench.graph, communityOf), count);
+      note(`${tool} ${version}`, buildMs + runMs, cpuMs, modularity(bench.graph, communityOf), count);
     }
   }
-  return [...rows].map(([engine, { ms, ...row }]) => ({ engine, ms: Math.round(median(ms)), ...row }));
+  return [...rows].map(([engine, { ms, cpuMs, ...row }]) => ({
+    engine,
+    ms: Math.round(median(ms)),
+    cpuMs: Math.round(median(cpuMs)),
+    ...row,
+  }));
 }
 
 function median(values: number[]): number {

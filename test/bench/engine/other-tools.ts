@@ -25,6 +25,7 @@ export interface OtherRun {
   version: string;
   buildMs: number;
   runMs: number;
+  cpuMs: number;
   peakBytes: number;
 }
 
