@@ -185,6 +185,8 @@ describe('covey lookup, plan and status', () => {
       assert.match(shown.out, /moved +37 accounts\n {2}new +12\n/);
       assert.match(shown.out, /trust +from 32 seeds: 310 readers/);
       assert.match(shown.out, /Birch +11 +11 {2}0\.90/);
+      const status = await covey(['status', '--api', api]);
+      assert.match(status.out, /trust +from 32 seeds, 310 readers\n/);
       assert.equal(none.code, 65);
       assert.match(none.err, /Epoch 9 has no report/);
     } finally {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { alignColumns, apiUrl, askApi, EXIT, runAsking } from '../api-client.ts';
+import { alignColumns, apiUrl, askApi, CommandError, EXIT, runAsking } from '../api-client.ts';
 
 interface Status {
   ready: boolean;
@@ -14,6 +14,7 @@ interface Status {
   moves: number;
   movesByPhase: Record<string, number>;
   nats: string;
+  admin: boolean;
   members: {
     id: string;
     url: string;
@@ -50,11 +51,33 @@ export function registerStatus(program: Command): void {
     .addHelpText('after', examples)
     .action((flags: { api?: string; json?: boolean }) =>
       runAsking(async () => {
-        const status = await askApi<Status>(apiUrl(flags.api, process.env), '/v1/status');
-        console.log(flags.json ? JSON.stringify(status, null, 2) : describe(status));
+        const base = apiUrl(flags.api, process.env);
+        const status = await askApi<Status>(base, '/v1/status');
+        const trust = flags.json ? undefined : await trustOf(base, status);
+        console.log(flags.json ? JSON.stringify(status, null, 2) : describe(status, trust));
         if (!status.ready) process.exitCode = EXIT.notReady;
       }),
     );
+}
+
+interface Trust {
+  basis: string;
+  seeds: number;
+  readers: number;
+}
+
+/** Who counts in the placement; only admins are told, and only where a report is at hand. */
+async function trustOf(base: string, status: Status): Promise<string | undefined> {
+  if (!status.admin || !status.ready) return undefined;
+  try {
+    const { trust } = await askApi<{ trust: Trust | null }>(base, '/v1/admin/epoch');
+    if (!trust) return undefined;
+    if (trust.basis === 'equal') return 'no seeds (COVEY_TRUST_SEEDS): every account counts alike';
+    return `from ${trust.seeds} seeds, ${trust.readers.toLocaleString('en')} readers`;
+  } catch (error) {
+    if (error instanceof CommandError) return undefined;
+    throw error;
+  }
 }
 
 /** Moves under way by phase, and who fills. */
@@ -66,7 +89,7 @@ function describeMoves({ movesByPhase, members }: Status): string {
   return [...phases, ...filling].join(', ');
 }
 
-function describe(status: Status): string {
+function describe(status: Status, trust: string | undefined): string {
   if (!status.ready)
     return `cluster ${status.cluster}: no placement table yet (NATS: ${status.nats}). The coordinator publishes one after its first epoch; try again in a few seconds.`;
   const count = (n: number) => n.toLocaleString('en');
@@ -81,6 +104,7 @@ function describe(status: Status): string {
       'table',
       `${count(status.groups)} groups${status.moves > 0 ? `, ${count(status.moves)} on their way` : ''}`,
     ],
+    ...(trust === undefined ? [] : [['trust', trust]]),
     ...(status.moves > 0 ? [['moves', describeMoves(status)]] : []),
     ...(status.nats === 'connected' ? [] : [['NATS', `${status.nats}: states of members are not known`]]),
   ]);
