@@ -30,8 +30,10 @@ import { type SearchLimits, SearchState } from './search/state.ts';
 
 /** Copies a member may hold above its fair share, in thousandths: below the 5 % promised, so that rounding fits. */
 const copyLimit = 1040;
-/** Max over mean of connections and reads, with write copies alone and with read copies. */
+/** Max over mean of connections and reads: of equal members with write copies alone, and of others. */
 const loadLimit = { balanced: 2, adaptive: 1.5 };
+/** Members differ where one declares so many times another's connections. */
+const unequal = 2;
 /** What the search aims at, so that readers it did not see keep within the limit. */
 const loadMargin = 0.97;
 const loadFloor = 0.41;
@@ -75,8 +77,7 @@ export function place(problem: PlacementProblem, onProgress: PlaceProgress = () 
     caps: copyCaps(shares, copyLimit, admitted),
     connectionCapacity: capacities(problem, 'connections'),
     readCapacity: capacities(problem, 'reads'),
-    loadLimit:
-      (problem.loadLimit ?? (extraBudget > 0 ? loadLimit.adaptive : loadLimit.balanced)) * loadMargin,
+    loadLimit: (problem.loadLimit ?? loadLimitOf(problem, usable, extraBudget)) * loadMargin,
     loadFloor,
     domainOf: domains.domainOf,
     strictDomains: domains.strict,
@@ -153,6 +154,14 @@ interface Decided {
   fixed: Uint8Array;
   hubs: readonly number[];
   shortfalls: Shortfall[];
+}
+
+/** Big members and read copies take the load of hubs, so that the limit can be lower. */
+function loadLimitOf(problem: PlacementProblem, usable: readonly number[], extraBudget: number): number {
+  const capacity = usable.map((member) => Math.max(1e-6, declared(problem.members[member], 'connections')));
+  const least = capacity.reduce((low, value) => Math.min(low, value), Number.POSITIVE_INFINITY);
+  const most = capacity.reduce((high, value) => Math.max(high, value), 0);
+  return extraBudget > 0 || most >= least * unequal ? loadLimit.adaptive : loadLimit.balanced;
 }
 
 /** Different sets of copies allowed: each is a group to move, replicate and fail over. */

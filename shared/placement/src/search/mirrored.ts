@@ -1,7 +1,7 @@
 import { seededUint32 } from '@covey/graph';
 import { byPopularity } from './by-popularity.ts';
+import { closingChances, LoadPrices, type PlaceCapacity } from './load-prices.ts';
 import { type MirrorSet, mirrorSets } from './mirrors.ts';
-import { closingChances, LoadPrices, type PlaceCapacity } from './prices.ts';
 import type { SearchState } from './state.ts';
 
 export interface MirroredOptions {

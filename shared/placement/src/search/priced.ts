@@ -1,6 +1,6 @@
 import { seededUint32 } from '@covey/graph';
 import { byPopularity } from './by-popularity.ts';
-import { closingChances, LoadPrices, type Prices } from './prices.ts';
+import { closingChances, LoadPrices, type Prices } from './load-prices.ts';
 import { SharePrices } from './share-prices.ts';
 import type { SearchState } from './state.ts';
 

@@ -1,4 +1,4 @@
-import type { Prices } from './prices.ts';
+import type { Prices } from './load-prices.ts';
 import type { SearchState } from './state.ts';
 
 /** A member's price rises with the square of its overload, up to this overload. */
