@@ -2,7 +2,14 @@ import { createReadStream, createWriteStream, readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
-import { type BuiltGraph, buildGraph, EdgeListError, EdgeListParser, type FollowGraph } from '@covey/graph';
+import {
+  type BuiltGraph,
+  buildGraph,
+  EdgeListError,
+  EdgeListParser,
+  type FollowGraph,
+  release,
+} from '@covey/graph';
 import {
   InfeasiblePlacementError,
   InvalidProblemError,
@@ -54,7 +61,9 @@ export async function readGraph(path: string, both: boolean): Promise<NamedGraph
     };
     [sources, targets] = [twice(list.sources, list.targets), twice(list.targets, list.sources)];
   }
-  return { ...buildGraph(list.names.length, sources, targets), names: list.names };
+  const graph = buildGraph(list.names.length, sources, targets);
+  release(sources, targets, list.sources, list.targets);
+  return { ...graph, names: list.names };
 }
 
 async function* readBytes(path: string): AsyncGenerator<Uint8Array> {

@@ -1,4 +1,4 @@
-import type { FollowGraph } from './csr.ts';
+import { type FollowGraph, release } from './csr.ts';
 import { leiden } from './leiden/leiden.ts';
 import type { Team } from './leiden/team.ts';
 import { graphologyLouvain } from './louvain.ts';
@@ -48,6 +48,7 @@ export function detectCommunities(g: FollowGraph, options: DetectOptions): Commu
     return { communityOf, count, modularity: modularityOfUndirected(u, communityOf, resolution) };
   }
   const found = leiden(u, { seed, resolution, ...(previous && { start: previous }), ...(team && { team }) });
+  release(u.offsets, u.targets);
   return { ...numberBySize(found.communityOf), modularity: found.quality };
 }
 

@@ -23,6 +23,11 @@ export function uint32Array(length: number, shared: boolean): Uint32Array {
   return shared ? new Uint32Array(new SharedArrayBuffer(length * 4)) : new Uint32Array(length);
 }
 
+/** Gives memory back at once, where a collector might wait; nothing may read the arrays afterwards. */
+export function release(...arrays: (Uint8Array | Uint32Array | Float64Array)[]): void {
+  for (const { buffer } of arrays) if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
+}
+
 /** @throws GraphSizeError */
 export function refuseOversize(nodes: number, follows: number): void {
   for (const [name, value] of [
@@ -91,6 +96,7 @@ export function buildGraph(
   for (let to = 0; to < nodes; to++) {
     for (let i = byTarget[to]; i < byTarget[to + 1]; i++) rows[cursor[followers[i]]++] = to;
   }
+  release(followers, byTarget, cursor);
   const edges = dropRepeats(nodes, bySource, rows);
   // Where few repeat, the rest of the array stays unused: a copy would cost as much again for a moment.
   let trimmed = rows.subarray(0, edges);

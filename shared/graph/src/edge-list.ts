@@ -67,8 +67,8 @@ export class EdgeListParser {
     }
     return {
       names: this.#names.names(),
-      sources: this.#sources.slice(0, this.#edges),
-      targets: this.#targets.slice(0, this.#edges),
+      sources: resized(this.#sources, this.#edges),
+      targets: resized(this.#targets, this.#edges),
     };
   }
 
@@ -96,13 +96,14 @@ export class EdgeListParser {
   }
 
   #grow(): void {
-    const sources = new Uint32Array(this.#edges * 2);
-    sources.set(this.#sources);
-    this.#sources = sources;
-    const targets = new Uint32Array(this.#edges * 2);
-    targets.set(this.#targets);
-    this.#targets = targets;
+    this.#sources = resized(this.#sources, this.#edges * 2);
+    this.#targets = resized(this.#targets, this.#edges * 2);
   }
+}
+
+/** The same numbers in an array of another length; the old array is given up, so that there are never two. */
+function resized(array: Uint32Array<ArrayBuffer>, length: number): Uint32Array<ArrayBuffer> {
+  return new Uint32Array(array.buffer.transfer(length * 4));
 }
 
 /** Space, tab, carriage return, vertical tab or form feed. */

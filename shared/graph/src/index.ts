@@ -12,6 +12,7 @@ export {
   followerCounts,
   GRAPH_SIZE_MAX,
   GraphSizeError,
+  release,
   reverseGraph,
 } from './csr.ts';
 export { type GraphDelta, GraphDeltaError } from './delta.ts';

@@ -1,4 +1,4 @@
-import { type FollowGraph, reverseGraph, uint32Array } from './csr.ts';
+import { type FollowGraph, release, reverseGraph, uint32Array } from './csr.ts';
 
 /**
  * The undirected graph behind a follow graph: each pair of accounts is listed in both rows, which are sorted. `edges`
@@ -53,6 +53,7 @@ export function symmetricGraph(g: FollowGraph, options: SymmetricOptions): Symme
   const targets = uint32Array(edges, shared);
   const sums = weighted ? uint32Array(edges, shared) : null;
   for (let node = 0; node < g.nodes; node++) mergeRows(out, back, node, targets, sums, offsets[node]);
+  release(back.offsets, back.targets, ...(back.weights ? [back.weights] : []));
   return { nodes: g.nodes, edges, offsets, targets, ...(sums && { weights: sums }) };
 }
 

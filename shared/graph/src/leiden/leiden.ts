@@ -1,3 +1,4 @@
+import { release } from '../csr.ts';
 import { seededUint32 } from '../rng.ts';
 import type { SymmetricGraph } from '../symmetric.ts';
 import { allocator, type Level, slots, type Workspace } from './level.ts';
@@ -63,6 +64,7 @@ export function leiden(
     }
     if (gain < gainMin) break;
   }
+  search.release();
   return { communityOf: best, quality };
 }
 
@@ -138,6 +140,11 @@ class Search {
       communityOf[node] = w.communityOf[placeOf ? placeOf[node] : node];
     }
     return { communityOf, quality };
+  }
+
+  release(): void {
+    this.#pool.release();
+    release(this.#memory.sizes, this.#memory.empty);
   }
 
   #teamFor(w: Workspace): Team {

@@ -1,3 +1,4 @@
+import { release } from '../csr.ts';
 import { type Allocator, type Level, slots, type Workspace } from './level.ts';
 
 /**
@@ -66,6 +67,16 @@ export class WorkspacePool {
       targets: rows.targets,
       weights: rows.weights,
     };
+  }
+
+  /** Gives all memory back; workspaces and levels from here must not be used afterwards. */
+  release(): void {
+    for (const set of this.#sets) {
+      if (!set) continue;
+      for (const value of Object.values(set)) if (ArrayBuffer.isView(value)) release(value as Uint32Array);
+    }
+    for (const rows of this.#rows)
+      if (rows) release(...Object.values(rows).filter((value) => value !== null));
   }
 
   readonly #rows: (Pick<Level, 'starts' | 'ends' | 'degrees' | 'targets' | 'weights'> | undefined)[] = [];
