@@ -3,9 +3,9 @@
  * changes on purpose (a new format version); shared/table/src/vectors.test.ts holds the code to the file.
  */
 import { createHash } from 'node:crypto';
-import { placeSlots } from '@covey/placement';
+import { placeSlots, slotOf } from '@covey/placement';
 import { publicKeyOf } from '@covey/nostr';
-import { buildRows, diffTables, encodeTable, PlacementTable, provePage, SLOT_GROUPS, signCertificate, signManifest, type TableMember } from '@covey/table';
+import { buildRows, diffTables, encodeTable, PlacementTable, proveKey, provePage, SLOT_GROUPS, signCertificate, signCosignature, signManifest, signRevocation, type TableMember } from '@covey/table';
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 const keyOf = (name: string) => createHash('sha256').update(name).digest();
@@ -64,6 +64,14 @@ const look = (key: Uint8Array) => {
   const { source, group, members: list, copies, hub, pinned } = first.locate(key);
   return { key: hex(key), source, group, members: list, copies, hub, pinned };
 };
+/** Of the second table, in which a group moves. The bytes of a page are those of the table there. */
+const proofOf = (key: Uint8Array) => {
+  const { at, pages } = proveKey(second.bytes, key, slotOf(key));
+  return { key: hex(key), at, pages: pages.map(({ index, path }) => ({ index, path })) };
+};
+const otherKey = secretOf('other coordinator');
+const other = publicKeyOf(otherKey);
+const otherCertificate = signCertificate({ cluster: 'vectors', coordinator: other, root, createdAt: 1_700_000_000, expiration: 2_000_000_000 }, rootKey);
 console.log(
   JSON.stringify(
     {
@@ -77,6 +85,9 @@ console.log(
       page: { index: 3, path: provePage(first.bytes, 3) },
       delta: Buffer.from(diffTables(first, second)).toString('base64'),
       rootAfterDelta: second.root,
+      proofsAfterDelta: [...listed.slice(0, 2), twins[0]!, keyOf('five')].map(proofOf),
+      revocation: signRevocation({ cluster: 'vectors', coordinator, lastEpoch: 1, createdAt: 1_760_000_000 }, root, rootKey, 'stolen'),
+      cosignature: signCosignature({ cluster: 'vectors', epoch: 1, root: first.root, inputs: manifest.inputs, createdAt: 1_750_000_000 }, other, otherKey, otherCertificate),
     },
     null,
     1,

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { applyDelta, PAGE_BYTES, PlacementTable, pageCount, verifyManifest, verifyPage } from './index.ts';
+import { slotOf } from '@covey/placement';
+import {
+  applyDelta,
+  countSignatures,
+  PAGE_BYTES,
+  PlacementTable,
+  pageCount,
+  Revocations,
+  verifyKeyProof,
+  verifyManifest,
+  verifyPage,
+} from './index.ts';
 
 const vectors = JSON.parse(
   readFileSync(new URL('../../../test/vectors/table.json', import.meta.url), 'utf8'),
@@ -44,5 +55,37 @@ describe('table vectors', () => {
     const next = applyDelta(table, new Uint8Array(Buffer.from(vectors.delta, 'base64')));
     assert.equal(next.root, vectors.rootAfterDelta);
     assert.equal(next.moves()[0]?.phase, 'copy');
+  });
+
+  test('proofs of keys, listed and not, in a group that moves and in others', () => {
+    const next = applyDelta(table, new Uint8Array(Buffer.from(vectors.delta, 'base64')));
+    const head = { root: next.root, tableBytes: next.bytes.length };
+    for (const { key, at, pages } of vectors.proofsAfterDelta) {
+      const bytesOf = (index: number) => next.bytes.slice(index * PAGE_BYTES, (index + 1) * PAGE_BYTES);
+      const whole = pages.map((page: { index: number; path: string[] }) => ({
+        ...page,
+        bytes: bytesOf(page.index),
+      }));
+      const raw = Buffer.from(key, 'hex');
+      const proof = { tableBytes: next.bytes.length, at, pages: whole };
+      const proved = verifyKeyProof(head, raw, slotOf(raw), proof);
+      const { group, members, source, move } = next.locate(key);
+      assert.deepEqual(
+        [proved.group, proved.list.members, proved.listed, proved.move],
+        [group, members, source !== 'slot', move],
+      );
+    }
+  });
+
+  test('a revocation, and another coordinator’s signature', () => {
+    const { trustedRoot, manifest: event, revocation, cosignature } = vectors;
+    const manifest = verifyManifest(event, [trustedRoot], 'vectors');
+    const revocations = new Revocations([trustedRoot], 'vectors');
+    assert.ok(revocations.add(revocation));
+    assert.deepEqual(
+      [revocations.isVoid(event.pubkey, 1), revocations.isVoid(event.pubkey, 2)],
+      [false, true],
+    );
+    assert.equal(countSignatures(event.pubkey, manifest, [cosignature], [trustedRoot]), 2);
   });
 });
