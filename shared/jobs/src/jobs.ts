@@ -121,7 +121,12 @@ export class Jobs {
 
   async find(queue: string, id: string): Promise<JobView | undefined> {
     const job = await this.#job(queue, id);
-    return job && (await this.#ask(viewJob(queue, job)));
+    const view = job && (await this.#ask(viewJob(queue, job)));
+    const over = view?.state === 'completed' || view?.state === 'failed';
+    if (!over || view.finishedAt !== undefined) return view;
+    // It ended between the two questions: the job at hand is from before, and has no result yet.
+    const ended = await this.#job(queue, id);
+    return ended && (await this.#ask(viewJob(queue, ended)));
   }
 
   /** Jobs that are set aside, the newest first. */

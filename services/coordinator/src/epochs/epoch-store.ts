@@ -2,8 +2,10 @@ import type { NostrEvent } from '@covey/nostr';
 import type { Sql, TransactionSql } from '@covey/postgres';
 import type { EpochReport } from './report.ts';
 
-/** Epochs whose whole table stays in PostgreSQL, and reports that do. */
-const TABLES_KEPT = 8;
+/** Epochs whose whole table stays in PostgreSQL: at least so many, and more while all of them are small enough. */
+const TABLES_KEPT_MIN = 8;
+const TABLES_KEPT_MAX = 256;
+const TABLES_BYTES_KEPT = 256 << 20;
 const REPORTS_KEPT = 8;
 const INPUTS_BYTES_KEPT = 256 << 20;
 
@@ -111,7 +113,13 @@ export async function commitEpoch(
     await tx`insert into epoch_outbox (epoch) values (${row.epoch})`;
     if (row.report)
       await tx`insert into epoch_reports (epoch, report) values (${row.epoch}, ${tx.json(row.report as never)})`;
-    await tx`update epochs set table_bytes = null, delta = null where epoch <= ${row.epoch - TABLES_KEPT} and table_bytes is not null`;
+    // Newest first, the bytes of an epoch's table and of all later ones decide whether it stays.
+    await tx`
+      update epochs set table_bytes = null, delta = null from (
+        select epoch, sum(octet_length(table_bytes)) over (order by epoch desc) as total
+        from epochs where table_bytes is not null) sizes
+      where epochs.epoch = sizes.epoch and epochs.epoch <= ${row.epoch - TABLES_KEPT_MIN}
+        and (epochs.epoch <= ${row.epoch - TABLES_KEPT_MAX} or total > ${TABLES_BYTES_KEPT})`;
     await tx`delete from epoch_reports where epoch not in (select epoch from epoch_reports order by epoch desc limit ${REPORTS_KEPT})`;
     await storeInputs(tx, row.epoch, row.inputsPieces ?? []);
     await together?.(tx);
