@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { connectPostgres, migrate } from '@covey/postgres';
 import { ApiDatabase } from '../../services/api/src/database.ts';
 import { MemberStates } from '../../services/api/src/member-states.ts';
@@ -134,6 +135,6 @@ async function fillDatabase(url: string, cluster: ClusterFixture): Promise<void>
   await sql`insert into epoch_reports (epoch, report) values (1, ${sql.json(reportFixture(cluster) as never)})`;
   const explained = explanationsFixture(cluster).sort((a, b) => (a.pubkey < b.pubkey ? -1 : 1));
   await sql`insert into epoch_explanations (epoch, first_key, accounts)
-    values (1, ${Buffer.from(explained[0]!.pubkey, 'hex')}, ${JSON.stringify(explained)})`;
+    values (1, ${Buffer.from(explained[0]!.pubkey, 'hex')}, ${gzipSync(JSON.stringify(explained))})`;
   await sql.end();
 }

@@ -1,3 +1,4 @@
+import { gunzipSync } from 'node:zlib';
 import { connectPostgres, type Sql } from '@covey/postgres';
 import type { OwnRelayList } from './account-origins.ts';
 import {
@@ -79,12 +80,12 @@ export class ApiDatabase implements ClusterReader {
     const key = Buffer.from(pubkey, 'hex');
     // The row of some 256 accounts in which the key would be.
     const [row] = await this.#ask(
-      this.#sql<{ epoch: number; accounts: string }[]>`
+      this.#sql<{ epoch: number; accounts: Buffer }[]>`
         select epoch::float8 as epoch, accounts from epoch_explanations
         where first_key <= ${key} and epoch <= ${epoch} order by first_key desc limit 1`,
     );
     if (!row) return undefined;
-    const accounts = JSON.parse(row.accounts) as AccountExplanation[];
+    const accounts = JSON.parse(gunzipSync(row.accounts).toString()) as AccountExplanation[];
     const account = accounts.find((one) => one.pubkey === pubkey);
     return account && { epoch: row.epoch, account };
   }

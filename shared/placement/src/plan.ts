@@ -206,7 +206,10 @@ function readFrom(
     const end = index.starts[key + 1];
     for (let i = start; i < end; i++) {
       const at = position[index.heldBy[i]];
-      if (at >= 0) open.push(at);
+      // The usual case, one copy, keeps the least alone.
+      if (at < 0) continue;
+      if (copies > 1 || open.length === 0) open.push(at);
+      else if (rank[at] < rank[open[0]]) open[0] = at;
     }
     const needed = Math.min(copies, end - start);
     if (open.length > needed) open.sort((a, b) => rank[a] - rank[b]);

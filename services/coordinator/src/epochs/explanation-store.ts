@@ -19,7 +19,7 @@ export async function storeExplanations(
       const rows = chunks.slice(at, at + ROWS_A_STATEMENT).map(({ firstKey, accounts }) => ({
         epoch,
         first_key: Buffer.from(firstKey),
-        accounts,
+        accounts: Buffer.from(accounts),
       }));
       await tx`insert into epoch_explanations ${tx(rows, 'epoch', 'first_key', 'accounts')}`;
     }

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { followerCounts } from '@covey/graph';
 import type { AccountExplanation } from '@covey/placement';
 import type { ComputedEpoch } from './compute-epoch.ts';
@@ -21,8 +22,8 @@ export interface StoredExplanation extends AccountExplanation {
 export interface ExplanationChunk {
   /** The least public key in it, 32 bytes. */
   firstKey: Uint8Array;
-  /** JSON list of StoredExplanation, ascending by key. */
-  accounts: string;
+  /** JSON list of StoredExplanation, ascending by key, gzip. */
+  accounts: Uint8Array;
 }
 
 /** Explanations of the accounts that the search placed, in the order of their keys, a chunk at a time. */
@@ -39,7 +40,7 @@ export function* explanationChunks(
   let first = 0;
   const whole = (): ExplanationChunk => ({
     firstKey: pubkeys.slice(first * 32, first * 32 + 32),
-    accounts: `[${chunk.join(',')}]`,
+    accounts: gzipSync(`[${chunk.join(',')}]`, { level: 4 }),
   });
   for (let node = 0; node < graph.nodes && explained < EXPLAINED_MAX; node++) {
     const account = accounts ? accounts[node]! : node;

@@ -8,8 +8,8 @@ export const explanations: Migration = {
       epoch bigint not null references epochs,
       -- The least public key of the row; an account is in the row of the greatest first_key that is not above it.
       first_key bytea not null,
-      -- JSON as text: read whole, never searched.
-      accounts text not null,
+      -- A JSON list, gzip: a tenth of its size, read whole, never searched.
+      accounts bytea not null,
       primary key (first_key, epoch)
     );
   `,
