@@ -7,8 +7,8 @@ import { Churn } from './churn-load.ts';
 /**
  * An hour in the life of a member: three members as processes, clients that come and go, slow readers, forged events, one
  * member that is killed and comes back every few minutes. Memory of the two that stay is read from their `/metrics`. It is
- * steady when the lowest heap of the last quarter is within a tenth of that of the second quarter, when everything that
- * fills up once has filled up.
+ * steady when the lowest heap of the last quarter is no more than a quarter above that of the second, when everything that
+ * fills up once has filled up (samples between collections differ by so much).
  */
 const MEMBERS = 3;
 const RESTARTED = 2;
@@ -84,7 +84,7 @@ export async function run(args: string[]): Promise<void> {
       heapMbLowest: [0, 1, 2, 3].map((n) => lowest(n, 'heapMb')),
       rssMbLowest: [0, 1, 2, 3].map((n) => lowest(n, 'rssMb')),
       rssMbHighest: Math.max(...own.map(({ rssMb }) => rssMb)),
-      steady: lowest(3, 'heapMb') <= 1.1 * lowest(1, 'heapMb'),
+      steady: lowest(3, 'heapMb') <= 1.25 * lowest(1, 'heapMb'),
     };
   }
 }
