@@ -31,7 +31,8 @@ export interface LinkOptions {
 }
 
 const BACKOFF_MS_MIN = 200;
-const BACKOFF_MS_MAX = 15_000;
+/** Two members that both wait to try again know nothing of each other meanwhile, and each goes on as if alone. */
+const BACKOFF_MS_MAX = 4_000;
 const PING_MS = 10_000;
 const NEGENTROPY_FRAME = /^(COVEY-NEG|COVEY-NEG-ERR|NEG-MSG|NEG-ERR)$/;
 
