@@ -11,6 +11,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const GROUPS: Record<string, string[]> = {
   unit: ['shared/*/src/**/*.test.ts', 'services/*/src/**/*.test.ts', 'test/house/*.test.ts'],
   integration: ['test/integration/*.test.ts', 'test/conformance/*.test.ts'],
+  simulation: ['test/simulation/*.test.ts'],
   browser: ['test/browser/*.test.ts'],
   'end-to-end': ['test/end-to-end/*.test.ts'],
 };

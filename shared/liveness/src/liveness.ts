@@ -187,8 +187,11 @@ export class Liveness {
         return;
       case 'ack': {
         if (!this.#hear(nowMs, input, outputs)) return;
-        const { own, errand } = this.#probes.acked(input.seq, input.from);
-        if (own) this.#health.note(-1);
+        const { target, errand } = this.#probes.acked(input.seq, input.from);
+        if (target !== undefined) {
+          this.#health.note(-1);
+          this.#members.heard(target, nowMs); // also where another member reached it
+        }
         if (errand) outputs.push(this.#answer('ack', errand.for, errand.seq, errand.target));
         return;
       }

@@ -61,17 +61,17 @@ export class Probes {
     return this.#seq;
   }
 
-  /** An answer to a probe of its own or to an errand. @returns what it was */
-  acked(seq: number, from: string): { own: boolean; errand: Errand | undefined } {
+  /** An answer. @returns the target of the own probe that it answers, or the errand */
+  acked(seq: number, from: string): { target: string | undefined; errand: Errand | undefined } {
     const probe = this.#own.get(seq);
     if (probe && (from === probe.target || probe.helpers?.includes(from))) {
       this.#end(seq, probe);
-      return { own: true, errand: undefined };
+      return { target: probe.target, errand: undefined };
     }
     const errand = this.#errands.get(seq);
-    if (errand?.target !== from) return { own: false, errand: undefined };
+    if (errand?.target !== from) return { target: undefined, errand: undefined };
     this.#errands.delete(seq);
-    return { own: false, errand };
+    return { target: undefined, errand };
   }
 
   nacked(seq: number, from: string): void {

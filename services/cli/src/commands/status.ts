@@ -21,6 +21,7 @@ interface Status {
     name: string;
     placement: string;
     state: string;
+    standing: string | null;
     appliedEpoch: number | null;
     refused: { epoch: number; reason: string } | null;
     masters: number;
@@ -112,9 +113,12 @@ function describe(status: Status, trust: string | undefined): string {
     ['member', 'state', 'epoch', 'masters', 'replicas', 'read copies', 'connections', 'events', 'url'],
     ...[...status.members]
       .sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
-      .map(({ name, state, placement, appliedEpoch, masters, replicas, readCopies, load, url }) => [
+      .map(({ name, state, standing, placement, appliedEpoch, masters, replicas, readCopies, load, url }) => [
         name,
-        placement === 'draining' ? `${state}, draining` : state,
+        // What the others' probes say, where it is not what is heard of it here.
+        [state, standing === 'alive' ? null : standing, placement === 'draining' ? placement : null]
+          .filter((part) => part !== null)
+          .join(', '),
         appliedEpoch ?? '-',
         masters,
         replicas,

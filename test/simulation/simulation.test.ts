@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { GUARDS, type Guard } from './guards.ts';
+import { runSeed } from './run-seed.ts';
+
+/** Guards with a seed that finds them soon; `npm run sim -- --guards` looks for all of them. */
+const FOUND: Partial<Record<Guard, number>> = {
+  'sync before OK': 1,
+  'two copies': 1,
+  'spool on disk': 1,
+  'epochs rise': 1,
+};
+
+describe('members under faults', { timeout: 120_000 }, () => {
+  it('keep what they promise', () => {
+    let reads = 0;
+    let acknowledged = 0;
+    for (let seed = 1; seed <= 2; seed++) {
+      const result = runSeed(seed);
+      assert.equal(result.violation, undefined, `seed ${seed}: ${JSON.stringify(result.violation)}`);
+      reads += result.reads;
+      acknowledged += result.acknowledged;
+    }
+    assert.ok(reads > 300 && acknowledged > 300, `${reads} reads, ${acknowledged} acknowledged`);
+  });
+
+  it('the same seed is the same run', () => {
+    const [a, b] = [runSeed(5, { seconds: 30 }), runSeed(5, { seconds: 30 })];
+    assert.deepEqual(a, b);
+    assert.notEqual(a.digest, runSeed(6, { seconds: 30 }).digest);
+  });
+});
+
+describe('without a guard it is found', { timeout: 120_000 }, () => {
+  for (const [guard, seed] of Object.entries(FOUND) as [Guard, number][])
+    it(GUARDS[guard], () => {
+      assert.ok(runSeed(seed, { without: new Set([guard]) }).violation);
+    });
+});
