@@ -6,6 +6,7 @@ import { VERIFIERS, type VerifierName } from '@covey/verifier';
 import { type Limits, readLimits } from './limits.ts';
 import type { MirrorConfig } from './mirror/mirror.ts';
 import { readMirrorConfig } from './mirror/mirror-config.ts';
+import type { OperatorWords } from './nip11.ts';
 import { parseRetention, type RetentionRule } from './store/retention.ts';
 
 export interface RelayConfig {
@@ -24,6 +25,8 @@ export interface RelayConfig {
   profile: 'local' | 'public';
   apiUrl: string | undefined;
   name: string | undefined;
+  /** What NIP-11 says of the relay and its operator beside the name. */
+  words?: OperatorWords | undefined;
   limits: Limits;
   /** External accounts are mirrored within these bounds; not at all when it is absent. */
   mirror?: MirrorConfig | undefined;
@@ -69,6 +72,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): { relay: RelayConfig
       profile: env.choice('COVEY_PROFILE', ['local', 'public'], 'public'),
       apiUrl: env.optional('COVEY_API_URL'),
       name: env.optional('COVEY_MEMBER_NAME'),
+      words: readWords(env),
       limits: readLimits(env),
       mirror: readMirrorConfig(env),
       retention: parseRetention('COVEY_RETENTION', env.string('COVEY_RETENTION', '')),
@@ -94,6 +98,24 @@ function verifier(env: EnvReader): NonNullable<RelayConfig['verifier']> {
   const wanted = env.choice('COVEY_VERIFIER', ['auto', ...VERIFIERS], 'auto');
   const library = env.optional('COVEY_SECP256K1_LIBRARY');
   return { ...(wanted === 'auto' ? {} : { wanted }), ...(library ? { library } : {}) };
+}
+
+function readWords(env: EnvReader): OperatorWords {
+  const link = (name: string, protocols: readonly string[]) =>
+    env.optional(name) === undefined ? undefined : env.url(name, protocols);
+  const web = ['https', 'http'];
+  const contact = env.optional('COVEY_OPERATOR_CONTACT');
+  if (contact !== undefined && !URL.canParse(contact))
+    throw new ConfigError('COVEY_OPERATOR_CONTACT must be a URL, as mailto:me@example.com or https://…');
+  const words = {
+    description: env.optional('COVEY_MEMBER_DESCRIPTION'),
+    pubkey: env.optional('COVEY_OPERATOR_PUBKEY') && env.pubkeys('COVEY_OPERATOR_PUBKEY')[0],
+    contact,
+    icon: link('COVEY_MEMBER_ICON', web),
+    banner: link('COVEY_MEMBER_BANNER', web),
+    terms_of_service: link('COVEY_MEMBER_TERMS', web),
+  };
+  return Object.fromEntries(Object.entries(words).filter(([, value]) => value !== undefined));
 }
 
 function kinds(name: string, text: string): number[] {

@@ -9,6 +9,18 @@ const PROOF_OF_WORK = 13;
 /** Private messages: gift wraps are served to whom they are for. */
 const GIFT_WRAPS = [17, 59];
 
+/** What an operator says of the relay and of themselves, in NIP-11's words; what is not given is left out. */
+export interface OperatorWords {
+  description?: string;
+  /** Public key (hex) of who answers for it. */
+  pubkey?: string;
+  /** `mailto:` or `https:`. */
+  contact?: string;
+  icon?: string;
+  banner?: string;
+  terms_of_service?: string;
+}
+
 /** The relay information document (NIP-11). */
 export function relayInformation({
   name,
@@ -18,6 +30,7 @@ export function relayInformation({
   authKinds,
   covey,
   restrictedWrites,
+  words,
 }: {
   name: string;
   self: string;
@@ -26,6 +39,7 @@ export function relayInformation({
   authKinds: readonly number[];
   covey: ClusterField;
   restrictedWrites: boolean;
+  words: OperatorWords;
 }): object {
   const supported = [...SUPPORTED_NIPS];
   if (powBitsMin > 0) supported.push(PROOF_OF_WORK);
@@ -34,6 +48,7 @@ export function relayInformation({
     name,
     description:
       'A member of a Covey cluster: co-operating relays that share out accounts, so that a client reads everyone it follows from a few of them.',
+    ...words,
     self,
     supported_nips: supported.sort((a, b) => a - b),
     version: `${SOFTWARE}/${VERSION}`,

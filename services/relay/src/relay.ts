@@ -416,6 +416,7 @@ export class Relay {
       authKinds: config.authKinds ?? [],
       covey: this.clusterField(),
       restrictedWrites: config.writes === 'redirect',
+      words: config.words ?? {},
     });
   }
 
