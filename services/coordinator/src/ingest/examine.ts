@@ -10,8 +10,12 @@ import {
   verifyEvent,
 } from '@covey/nostr';
 import type { ArrivingList, FutureList } from '@covey/postgres';
+import { pickVerifier } from '@covey/verifier';
 import { displayName } from './display-name.ts';
 import type { RecordBlock } from './source-chunk.ts';
+
+/** The fastest of this machine, found by each examiner thread once. */
+const { verifier } = pickVerifier();
 
 export interface ExamineOptions {
   /** Written beside each list. */
@@ -95,7 +99,7 @@ function examineRecord(
   const { kind } = event;
   if (kind !== KIND.follows && kind !== KIND.relayList && !(kind === KIND.metadata && options.profiles))
     return 'other kind';
-  const verdict = verifyEvent(event);
+  const verdict = verifyEvent(event, verifier);
   if (verdict !== 'valid') return verdict;
   if (event.created_at > now + options.aheadSecondsMax) {
     // Verified before it is set aside: what is forged must not fill the place.
