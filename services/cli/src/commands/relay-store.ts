@@ -23,13 +23,13 @@ export function registerRelayStore(relay: Command): void {
       });
   command(
     'export <dir> <file>',
-    'write every event of a stopped member to a file, as JSON, one a line',
+    'write every event of a stopped member to a file, as JSON, one a line; with COVEY_STORE_URL from PostgreSQL',
     async (archive, [dir, file]) =>
       console.log(`${await archive.exportStore(dir!, file!)} events written to ${file}`),
   );
   command(
     'import <dir> <file>',
-    'read events (JSON, one a line) into a stopped member; they are placed at its next start',
+    'read events (JSON, one a line) into a stopped member, with COVEY_STORE_URL into PostgreSQL; they are placed at its next start',
     async (archive, [dir, file]) => {
       const { stored, known, bad } = await archive.importStore(dir!, file!);
       console.log(`${stored} events stored, ${known} known, superseded or deleted, ${bad} lines refused`);

@@ -8,6 +8,7 @@ Runs one member of a cluster: a Nostr relay that follows the placement table.
 Environment:${COMMON_VARIABLES}
   COVEY_MEMBER_KEY_FILE  its secret key, 64 hex digits or nsec, mode 0600: covey keygen key
   COVEY_MEMBER_DIR       folder of its store and of the last good table
+  COVEY_STORE_URL        postgres://…: events are kept there instead of in the folder
   COVEY_LISTEN           host:port; put a TLS proxy before it
   COVEY_PUBLIC_URL       the wss:// URL that clients open, as in the table
   COVEY_WRITES           what to do with a write for an account held elsewhere: forward (default), redirect, observe
