@@ -140,6 +140,14 @@ describe('a store in PostgreSQL', { timeout: 200_000 }, () => {
         (error) => assert.ok(error instanceof StoreError, String(error)),
       );
     assert.equal(store.events, 2);
+    // Writes that share a transaction share its fate, and are not tried one by one.
+    await admin`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'covey-relay'`;
+    const many = await Promise.allSettled(Array.from({ length: 50 }, () => store.write(keep(event()))));
+    const outcomes = new Set(many.map(({ status }) => status));
+    assert.equal(outcomes.size, 1, [...outcomes].join());
+    const before = outcomes.has('fulfilled') ? 52 : 2;
+    await store.write(keep(event())).catch(() => store.write(keep(event())));
+    assert.equal(store.events, before + 1);
     await close();
   });
 

@@ -1,5 +1,5 @@
 import type { WriteRequest, WriteResult } from '../event-store.ts';
-import { StoreBusyError } from '../store-errors.ts';
+import { StoreBusyError, StoreInUseError } from '../store-errors.ts';
 import type { Connection, Tx } from './connection.ts';
 
 interface Job {
@@ -93,8 +93,8 @@ export class GroupCommit {
       });
     } catch (error) {
       this.#needsRecount = true;
-      // One bad write must not fail its neighbours.
-      if (jobs.length === 1) jobs[0]!.reject(error);
+      // One bad write must not fail its neighbours; a server out of reach is not asked again for each of them.
+      if (jobs.length === 1 || concernsAll(error)) for (const job of jobs) job.reject(error);
       else for (const job of jobs) await this.#commit([job]);
     }
   }
@@ -103,4 +103,11 @@ export class GroupCommit {
   async drain(): Promise<void> {
     while (this.#running) await this.#running;
   }
+}
+
+/** Whether a failure is the connection's or the server's, and not one write's (SQLSTATE 22 and 23, or our own rules). */
+function concernsAll(error: unknown): boolean {
+  const cause = (error as Error).cause as { code?: unknown } | undefined;
+  if (error instanceof StoreInUseError) return true;
+  return !(cause instanceof TypeError) && typeof cause?.code === 'string' && !/^2[23]/.test(cause.code);
 }
