@@ -58,6 +58,7 @@ export function writeLogPlot({ title, x, series }: LogPlot): string {
   text(width / 2, 22, title, 'text-anchor="middle" font-weight="bold"');
   text(width / 2, height - 8, x, 'text-anchor="middle"');
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="13">
+<title>${title}</title>
 <rect width="100%" height="100%" fill="white"/>
 ${parts.join('\n')}
 </svg>
