@@ -26,8 +26,8 @@ const qFirst = 0.7;
 const relaxedFirst = 3;
 const relaxedRounds = 0.35;
 /** Share of accounts placed anew in the first and the last round, of 2³². */
-const shareFirst = 0.3 * 4294967296;
-const shareLast = 0.03 * 4294967296;
+const shareFirst = 0.5 * 4294967296;
+const shareLast = 0.1 * 4294967296;
 /** Of accounts with so few followers this share is placed anew in every round: they cost little and make room. */
 const cheapFollowers = 2;
 const shareCheap = 0.4 * 4294967296;
