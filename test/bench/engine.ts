@@ -50,9 +50,9 @@ export async function run(args: string[]): Promise<void> {
     return name as Scenario;
   });
   const tools = values['no-others'] ? [] : toolsOf(values.python);
-  const missing = ['igraph', 'networkit', 'metis-kway'].filter((tool) => !tools.includes(tool as OtherTool));
-  if (!values['no-others'] && missing.length > 0)
-    console.error(`not there: ${missing.join(', ')}. To have them: ${howToInstall}`);
+  const asked: readonly OtherTool[] = values['no-others'] ? [] : ['igraph', 'networkit', 'metis-kway'];
+  const missing = asked.filter((tool) => !tools.includes(tool));
+  if (missing.length > 0) console.error(`not there: ${missing.join(', ')}. To have them: ${howToInstall}`);
   const results = [];
   for (const file of graphFiles(values.graph)) {
     const bench = readBenchGraph(file, values.undirected);

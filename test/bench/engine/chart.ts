@@ -26,6 +26,8 @@ const height = 420;
 const margin = { left: 64, right: 180, top: 44, bottom: 56 };
 const colors = ['#0f766e', '#b45309', '#4338ca', '#be123c', '#4d7c0f', '#7e22ce', '#0369a1'];
 const ticksWanted = 6;
+/** Room that a label is taken to need. */
+const labelWidth = 150;
 
 export function chartSvg({ title, x, y, logX = false, series }: Chart): string {
   const points = series.flatMap((one) => one.points);
@@ -70,7 +72,7 @@ export function chartSvg({ title, x, y, logX = false, series }: Chart): string {
     text((margin.left + width - margin.right) / 2, height - 14, x, 'text-anchor="middle"'),
     `<text transform="translate(18 ${(margin.top + height - margin.bottom) / 2}) rotate(-90)" text-anchor="middle">${escapeXml(y)}</text>`,
   );
-  const labels: number[] = [];
+  const labels: Point[] = [];
   series.forEach((one, i) => {
     const color = colors[i % colors.length]!;
     const shown = one.points.map((point) => ({ x: round(toX(point.x)), y: round(toY(point.y)) }));
@@ -82,8 +84,9 @@ export function chartSvg({ title, x, y, logX = false, series }: Chart): string {
     const last = shown.at(-1);
     if (!last) return;
     let at = last.y + 4;
-    while (labels.some((other) => Math.abs(other - at) < 14)) at += 14;
-    labels.push(at);
+    while (labels.some((other) => Math.abs(other.y - at) < 14 && Math.abs(other.x - last.x) < labelWidth))
+      at += 14;
+    labels.push({ x: last.x, y: at });
     parts.push(text(last.x + 9, at, one.name, `fill="${color}"`));
   });
   return `${parts.join('\n')}\n</svg>\n`;
