@@ -49,6 +49,7 @@ export function chartSvg({ title, x, y, logX = false, series }: Chart): string {
     ((value - spanY.from) / (spanY.to - spanY.from)) * (height - margin.top - margin.bottom);
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12" fill="#737373">`,
+    `<title>${escapeXml(`${title}: ${y} against ${x}`)}</title>`,
     text(margin.left, 22, title, 'font-size="15" font-weight="600"'),
   ];
   for (const tick of spanX.ticks) {
