@@ -228,6 +228,20 @@ const CASES: Case[] = [
     },
     { it: `${phase}: the new master too`, at: 3, event: { by: phase }, want: 'accept [0,1] holder' },
     {
+      it: `${phase}: an old member passes on what a member brings it`,
+      at: 1,
+      from: member(1),
+      event: { by: phase },
+      want: 'accept [3] holder',
+    },
+    {
+      it: `${phase}: a new member does not`,
+      at: 3,
+      from: member(1),
+      event: { by: phase },
+      want: 'accept [] holder',
+    },
+    {
       it: `${phase}: a redirect names the old list`,
       at: 2,
       event: { by: phase },
