@@ -119,6 +119,8 @@ export class MoveCluster {
               COVEY_HOME: file('home'),
               COVEY_PLAN_TTL_S: '1',
               COVEY_MOVES_STEP_MS: '100',
+              COVEY_MOVES_ACCOUNTS_MAX: '10000',
+              COVEY_PLACE_EVERY_S: '10',
             },
             stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
           })
@@ -187,6 +189,18 @@ export class MoveCluster {
     await this.sql`
       update placement_target set table_bytes = ${Buffer.from(target.bytes)}, root = ${target.root}, since = now()`;
     return moved;
+  }
+
+  /** A member asks to go: it is drained, and let go once no list names it. */
+  async leave(i: number): Promise<void> {
+    await this.sql`update members set state = 'draining', leaving = true where id = ${this.#keys[i]!.pubkey}`;
+  }
+
+  /** Whether a member has left, and the table has dropped it. */
+  async hasLeft(i: number): Promise<boolean> {
+    const id = this.#keys[i]!.pubkey;
+    const rows = await this.sql<{ state: string }[]>`select state from members where id = ${id}`;
+    return rows[0]?.state === 'left' && (await this.table())?.memberIndex(id) === undefined;
   }
 
   /** Whether nothing moves, and the last epoch says of every author what the target says. */

@@ -29,6 +29,8 @@ export interface MoveRoundsOptions {
   /** Share of the authors that each round moves. */
   share: number;
   rounds: readonly MoveRound[];
+  /** Number of a member that leaves at the end. */
+  leaves?: number;
   report?: (text: string) => void;
 }
 
@@ -55,6 +57,7 @@ export async function moveRounds({
   authors,
   share,
   rounds,
+  leaves,
   report,
 }: MoveRoundsOptions): Promise<MoveRoundsResult> {
   const cluster = await MoveCluster.make(members, authors);
@@ -192,6 +195,11 @@ export async function moveRounds({
       report?.(
         `round ${round + 1}: ${victim} killed in ${phase}; ${reads} reads, ${gaps.length} gaps, ${incompleteReads} incomplete`,
       );
+    }
+    if (leaves !== undefined) {
+      await cluster.leave(leaves);
+      await until('the member that leaves to hold nothing', () => cluster.hasLeft(leaves), 120_000);
+      report?.(`member ${leaves} left; ${reads} reads, ${gaps.length} gaps, ${incompleteReads} incomplete`);
     }
     stopped = true;
     await Promise.all(clients);

@@ -27,6 +27,7 @@ const result = await moveRounds({
   authors: 20,
   share: 0.2,
   rounds,
+  leaves: 4,
   report: (text) => console.log(text),
 });
 const { gaps, lost, ...counts } = result;

@@ -247,19 +247,22 @@ function simulate(seed: number, lie: Lie): { acknowledged: number; epochs: numbe
       acknowledged.filter((event) => !coming.has(event.id)),
       (event) => event.pubkey,
     );
-    for (const reader of nodes) {
-      const report = heard.get(reader.id);
-      // Who is stale is not promised anything: it may read by a table of long ago.
-      if (!reader.alive || !report || isStale(report, now, policy)) continue;
+    // Nothing is promised of who is stale: it may read, and answer, by a table of long ago.
+    const counts = (node: Node) => {
+      const report = heard.get(node.id);
+      return node.alive && report !== undefined && !isStale(report, now, policy);
+    };
+    for (const reader of nodes.filter(counts)) {
       for (const [author, events] of byAuthor) {
         const filter = { authors: [author], tags: {} };
-        for (const index of reader.enforcer.route(filter).asks[0]?.candidates ?? [reader.enforcer.self]) {
-          const copy = byId.get(reader.table!.members[index]!.id)!;
-          const lacks = copy.alive && events.find((event) => !copy.store.has(event.id));
-          // A copy that says that it is not full lacks what it will.
-          if (lacks && !copy.enforcer.fills(filter))
-            return `at ${now} member ${nodes.indexOf(copy)} lacks ${lacks.id}, read by ${nodes.indexOf(reader)} in epoch ${reader.table!.epoch}`;
-        }
+        const asked = reader.enforcer.route(filter).asks[0]?.candidates ?? [reader.enforcer.self];
+        // The first that can be reached and does not say that its copy is incomplete.
+        const copy = asked
+          .map((index) => byId.get(reader.table!.members[index]!.id)!)
+          .find((node) => node.alive && !node.enforcer.fills(filter));
+        const lacks = copy && counts(copy) && events.find((event) => !copy.store.has(event.id));
+        if (lacks)
+          return `at ${now} member ${nodes.indexOf(copy)} lacks ${lacks.id}, read by ${nodes.indexOf(reader)} in epoch ${reader.table!.epoch}`;
       }
     }
     return undefined;
@@ -300,7 +303,7 @@ function simulate(seed: number, lie: Lie): { acknowledged: number; epochs: numbe
   return { acknowledged: acknowledged.length, epochs: current.epoch };
 }
 
-const SEEDS = Number(process.env['COVEY_MOVE_SEEDS'] ?? 3);
+const SEEDS = Number(process.env['COVEY_MOVE_SEEDS'] ?? 2);
 const FIRST = Number(process.env['COVEY_MOVE_SEED'] ?? 1);
 
 describe('moves in memory (COVEY_MOVE_SEEDS=100 for more, COVEY_MOVE_SEED=7 to begin there)', () => {
