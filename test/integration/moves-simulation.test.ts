@@ -318,9 +318,13 @@ describe('moves in memory (COVEY_MOVE_SEEDS=100 for more, COVEY_MOVE_SEED=7 to b
     assert.ok(epochs > SEEDS * 5, `${epochs} epochs`);
   });
 
-  for (const lie of ['everybody is full', 'everybody applies it'] as const)
+  // With the first seeds that find it: the test is not to take longer than it must.
+  for (const [lie, first] of [
+    ['everybody is full', 9],
+    ['everybody applies it', 3],
+  ] as const)
     it(`are found out when the planner is told that ${lie}`, () => {
-      for (let seed = 1; seed <= 20; seed++) if (simulate(seed, lie).violation) return;
+      for (let seed = first; seed < first + 20; seed++) if (simulate(seed, lie).violation) return;
       assert.fail('nothing was found');
     });
 });
