@@ -155,6 +155,7 @@ describe('covey lookup, plan and status', () => {
       states: new MemberStates(Date.now),
       reader: {
         followeesOf: away,
+        authority: away,
         epochs: away,
         report: async (epoch) => ({ epoch: Math.min(1, epoch), report: reportFixture(fixture) }),
         explanation: async (pubkey) => {

@@ -13,13 +13,17 @@ export const AUTHORITY = { secretKey: '3'.repeat(64), pubkey: publicKeyOf('3'.re
 export const FORGER = { secretKey: '4'.repeat(64), pubkey: publicKeyOf('4'.repeat(64)) };
 
 /** The manifest of a table, signed by `authority` as root and coordinator at once. */
-export function manifestOf(table: PlacementTable, authority = AUTHORITY): NostrEvent {
+export function manifestOf(
+  table: PlacementTable,
+  authority = AUTHORITY,
+  previous: string | null = null,
+): NostrEvent {
   const { pubkey, secretKey } = authority;
   return signManifest(
     {
       cluster: table.cluster,
       epoch: table.epoch,
-      previous: null,
+      previous,
       createdAt: 1000,
       root: table.root,
       tableBytes: table.bytes.length,

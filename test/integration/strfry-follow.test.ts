@@ -22,6 +22,7 @@ describe('the strfry plugin on NATS', { timeout: 60_000 }, () => {
   let connection: Awaited<ReturnType<typeof connectNats>>;
   let publisher: TablePublisher;
 
+  let previous: string | null = null;
   const publish = async (epoch: number, master: number, authority = AUTHORITY) => {
     const table = fixtureTable({
       cluster: nats.cluster,
@@ -29,7 +30,8 @@ describe('the strfry plugin on NATS', { timeout: 60_000 }, () => {
       members: [self, other].map(({ pubkey }, i) => ({ id: pubkey, url: `wss://m${i}.example` })),
       groups: [{ members: [master], accounts: [alice.pubkey] }],
     });
-    const manifest = manifestOf(table, authority);
+    const manifest = manifestOf(table, authority, previous);
+    if (authority === AUTHORITY) previous = manifest.id;
     await publisher.publish({ epoch, root: table.root, manifest, snapshot: table.bytes });
   };
   const start = (dir: string, ...args: string[]) => {

@@ -1,3 +1,4 @@
+import type { CoordinatorRow, LoggedEntry, MemberRow, Probe } from '@covey/postgres';
 /** A row of the history of epochs, as the public may see it. */
 export interface EpochRow {
   epoch: number;
@@ -82,8 +83,18 @@ export interface ClusterReader {
     pubkey: string,
     epoch: number,
   ): Promise<{ epoch: number; account: AccountExplanation } | undefined>;
+  /** Who is a member, who leads, what is paused, and who did what lately. */
+  authority(logLimit: number): Promise<Authority>;
   /** The newest report up to `epoch`, or undefined when there is none. */
   report(epoch: number): Promise<{ epoch: number; report: EpochReport } | undefined>;
+}
+
+/** The state of the cluster's authority, for admins. */
+export interface Authority {
+  members: (MemberRow & { probes: (Probe & { at: string })[] })[];
+  coordinators: CoordinatorRow[];
+  paused: { at: string; reason: string } | null;
+  log: Omit<LoggedEntry, 'event'>[];
 }
 
 /** The database is not there, or too slow. */

@@ -1,8 +1,17 @@
 import { gunzipSync } from 'node:zlib';
-import { connectPostgres, type Sql } from '@covey/postgres';
+import {
+  connectPostgres,
+  listCoordinators,
+  listMembers,
+  listProbes,
+  readControls,
+  readLog,
+  type Sql,
+} from '@covey/postgres';
 import type { OwnRelayList } from './account-origins.ts';
 import {
   type AccountExplanation,
+  type Authority,
   type ClusterReader,
   DatabaseUnavailableError,
   type EpochReport,
@@ -96,6 +105,27 @@ export class ApiDatabase implements ClusterReader {
         select epoch::float8 as epoch, report from epoch_reports where epoch <= ${epoch} order by epoch desc limit 1`,
     );
     return row && { epoch: row.epoch, report: readReport(row.report) };
+  }
+
+  async authority(logLimit: number): Promise<Authority> {
+    const sql = this.#sql;
+    const read = async (): Promise<Authority> => {
+      const [members, probes, coordinators, { paused }, log] = await Promise.all([
+        listMembers(sql),
+        listProbes(sql),
+        listCoordinators(sql),
+        readControls(sql),
+        readLog(sql, { limit: logLimit }),
+      ]);
+      return {
+        members: members.map((member) => ({ ...member, probes: probes.get(member.id) ?? [] })),
+        coordinators,
+        paused: paused ?? null,
+        // The signed orders themselves are for covey log.
+        log: log.map(({ event: _, ...entry }) => entry),
+      };
+    };
+    return await this.#ask(Object.assign(read(), { cancel() {} }));
   }
 
   /** @throws DatabaseUnavailableError also for a schema that is not there yet: the coordinator makes it. */

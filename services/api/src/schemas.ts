@@ -316,6 +316,48 @@ const Trust = Type.Object({
   pinsRefused: Count,
 });
 
+const Capacity = Type.Object({ copies: Type.Number(), connections: Type.Number(), reads: Type.Number() });
+
+export const AdminAuthority = Type.Object({
+  members: Type.Array(
+    Type.Object({
+      id: Hex64,
+      url: Type.String(),
+      name: Type.String(),
+      operator: Type.String(),
+      state: Type.String({ description: 'requested, active, draining, suspended, left, refused' }),
+      reason: Type.String(),
+      leaving: Type.Boolean(),
+      source: Type.String({ description: 'file or join' }),
+      changedAt: Type.String(),
+      declared: Capacity,
+      capacity: Capacity,
+      probes: Type.Array(
+        Type.Object({
+          at: Type.String(),
+          outcome: Type.String({ description: 'ok, unreachable, astray' }),
+          detail: Type.String(),
+          ms: Type.Optional(Type.Number()),
+        }),
+      ),
+    }),
+  ),
+  coordinators: Type.Array(
+    Type.Object({ name: Type.String(), pubkey: Hex64, seenAt: Type.String(), leads: Type.Boolean() }),
+  ),
+  paused: Nullable(Type.Object({ at: Type.String(), reason: Type.String() })),
+  log: Type.Array(
+    Type.Object({
+      id: Type.Integer(),
+      at: Type.String(),
+      actor: Type.String(),
+      action: Type.String(),
+      subject: Type.Optional(Type.String()),
+      detail: Type.Object({}, { additionalProperties: true }),
+    }),
+  ),
+});
+
 export const AdminEpoch = Type.Object({
   epoch: Count,
   moved: Type.Object({

@@ -73,7 +73,7 @@ function reader(methods: Partial<ClusterReader> = {}): ClusterReader {
   const away = async (): Promise<never> => {
     throw new DatabaseUnavailableError('away');
   };
-  return { followeesOf: away, epochs: away, report: away, explanation: away, ...methods };
+  return { followeesOf: away, epochs: away, report: away, explanation: away, authority: away, ...methods };
 }
 
 const fixture = clusterFixture({ hub: true });

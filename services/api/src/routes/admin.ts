@@ -8,6 +8,7 @@ import { needReader } from '../need-reader.ts';
 import { ProblemError } from '../problems.ts';
 import {
   AdminAccount,
+  AdminAuthority,
   AdminCommunities,
   AdminCommunity,
   AdminEpoch,
@@ -50,6 +51,23 @@ export function adminRoutes(context: RouteContext): FastifyPluginAsync {
         );
       done();
     });
+    scope.get<{ Querystring: { limit: number } }>(
+      '/authority',
+      {
+        schema: {
+          tags: ['admin'],
+          summary: 'Who is, was or wants to be a member, who leads, what is paused, and who did what lately',
+          querystring: Type.Object({ limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }) }),
+          response: { 200: AdminAuthority, ...failures },
+        },
+      },
+      async (request, reply) => {
+        reply.header('cache-control', 'private, no-cache');
+        return await needReader(context.reader, 'Ask again when it is back.', (reader) =>
+          reader.authority(request.query.limit),
+        );
+      },
+    );
     scope.get(
       '/epoch',
       {
