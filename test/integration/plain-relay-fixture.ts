@@ -12,9 +12,9 @@ export interface PlainRelayProcess {
 
 /**
  * A relay that knows nothing of Covey: the reference relay alone, behind a proxy that takes away what is Covey's own, in its
- * information document and on the wire.
+ * information document and on the wire. @param answersUnknown whether it says NOTICE to what it does not know
  */
-export async function startPlainRelay(): Promise<PlainRelayProcess> {
+export async function startPlainRelay(answersUnknown = true): Promise<PlainRelayProcess> {
   const relay = await TestCluster.make(1);
   await relay.startAll();
   const inner = relay.members[0]!.url;
@@ -36,7 +36,8 @@ export async function startPlainRelay(): Promise<PlainRelayProcess> {
     client.on('message', (data) => {
       const frame = JSON.parse(data.toString());
       received.push(frame);
-      if (String(frame[0]).startsWith('COVEY')) return client.send('["NOTICE","unknown command"]');
+      if (String(frame[0]).startsWith('COVEY'))
+        return answersUnknown ? client.send('["NOTICE","unknown command"]') : undefined;
       if (upstream.readyState === WebSocket.OPEN) upstream.send(data.toString());
       else waiting.push(data.toString());
     });

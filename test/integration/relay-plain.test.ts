@@ -11,7 +11,8 @@ import { startStrfry } from './strfry-process.ts';
 const STRFRY = process.env['STRFRY'];
 
 const kinds = [
-  { name: 'a relay that knows nothing of Covey', start: startPlainRelay, skip: false },
+  { name: 'a relay that knows nothing of Covey', start: () => startPlainRelay(), skip: false },
+  { name: 'one that passes over what it does not know', start: () => startPlainRelay(false), skip: false },
   {
     name: 'strfry',
     start: () => startStrfry(STRFRY!),
@@ -99,6 +100,17 @@ for (const { name, start, skip } of kinds)
       const repaired = /covey_relay_repaired_total [1-9]/;
       const { registry } = cluster.members[0]!.relay!.metrics;
       await until('a repair', async () => repaired.test(await registry.metrics()));
+      const frames = ('received' in plain ? plain.received : []) as unknown[][];
+      for (const said of frames) {
+        assert.match(String(said[0]), /^(COVEY-MEMBER|EVENT|REQ|CLOSE|NEG-OPEN|NEG-MSG|NEG-CLOSE)$/);
+        if (said[0] === 'EVENT') assert.equal(said.length, 2, 'nothing of Covey’s own');
+      }
+      const verdicts = cluster.members[0]!.relay!.verdicts();
+      assert.deepEqual(
+        [...(verdicts?.dead ?? []), ...(verdicts?.suspect ?? [])],
+        [],
+        'its pongs keep it alive',
+      );
       await plain.stop();
       const here = await idsAt(url(0), { authors: [alice.pubkey, outsider.pubkey] });
       assert.ok(here.includes(old[0]!.id));

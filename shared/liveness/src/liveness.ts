@@ -100,6 +100,11 @@ export class Liveness {
     return this.#verdicts;
   }
 
+  /** What is held of another member, as it would be told. */
+  rumourOf(member: string): Rumour | undefined {
+    return this.#members.rumourOf(member);
+  }
+
   get incarnation(): number {
     return this.#incarnation;
   }

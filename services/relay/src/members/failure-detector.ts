@@ -1,4 +1,11 @@
-import { type Input, Liveness, type LivenessConfig, type Output, type Verdicts } from '@covey/liveness';
+import {
+  type Input,
+  Liveness,
+  type LivenessConfig,
+  type Output,
+  type Rumour,
+  type Verdicts,
+} from '@covey/liveness';
 import { type ProbeFrame, parseProbeFrame, probeFrame } from '@covey/protocol';
 import type { MemberLinks } from './member-links.ts';
 
@@ -132,7 +139,19 @@ export class FailureDetector {
     const unreachable = () => this.#step({ type: 'unreachable', member, seq });
     const link = this.#options.links.get(member);
     if (!link) return;
-    link.send(probeFrame(probe)).catch(unreachable);
+    link
+      .probe(probeFrame(probe))
+      .then((isPlain) => {
+        if (isPlain) this.#step({ type: 'ack', seq, from: member, rumours: this.#onBehalfOf(member) });
+      })
+      .catch(unreachable);
+  }
+
+  /** A plain relay can't refute what is said of it: whoever had its answer does. */
+  #onBehalfOf(member: string): Rumour[] {
+    const held = this.#liveness.rumourOf(member);
+    if (!held || held.status === 'alive') return [];
+    return [{ member, status: 'alive', incarnation: held.incarnation + 1, by: [] }];
   }
 }
 

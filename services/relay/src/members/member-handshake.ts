@@ -8,7 +8,7 @@ import { publicLookup } from './public-lookup.ts';
 import { readRelayInformation } from './relay-information.ts';
 
 /** A member answers at once that it is one; after this long in silence its information document is looked at. */
-const GREETING_MS = 1500;
+const GREETING_MS = 500;
 
 export interface OpenedLink {
   socket: WebSocket;

@@ -45,6 +45,8 @@ export class MemberLink {
   readonly url: string;
   readonly #options: LinkOptions;
   #socket: WebSocket | undefined;
+  /** The answer to a ping that is under way. */
+  #pong: Promise<unknown> | undefined;
   /** Set while it is connected to a relay that is no reference member. */
   #plain: PlainRelay | undefined;
   #opening: Promise<WebSocket> | undefined;
@@ -188,9 +190,37 @@ export class MemberLink {
     else this.#readings.onFrame(type, id, frame[2], bytes);
   }
 
-  /** Sends a message whose answer is no matter of this link. @throws MemberUnreachableError */
-  async send(frame: string): Promise<void> {
-    (await this.ready()).send(frame);
+  /**
+   * Sends a probe; its answer comes by `onProbeAnswer`. A plain relay knows no probes: it is pinged.
+   * @returns true when it is one, and has answered @throws MemberUnreachableError
+   */
+  async probe(frame: string): Promise<boolean> {
+    const socket = await this.ready();
+    if (!this.#plain) {
+      socket.send(frame);
+      return false;
+    }
+    this.#pong ??= new Promise<void>((resolve, reject) => {
+      const end = () => {
+        socket.off('pong', answered);
+        socket.off('close', closed);
+      };
+      const answered = () => {
+        end();
+        resolve();
+      };
+      const closed = () => {
+        end();
+        reject(new MemberUnreachableError(`${this.url} closed`));
+      };
+      socket.on('pong', answered);
+      socket.on('close', closed);
+    });
+    socket.ping();
+    await this.#pong.finally(() => {
+      this.#pong = undefined;
+    });
+    return true;
   }
 
   /** Sends an event that has passed through `hops` members. @throws MemberUnreachableError */
