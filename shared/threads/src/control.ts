@@ -18,7 +18,9 @@ export const control = {
   closed: 6,
   /** rises when a step is ready to be taken up: what idle threads wait for */
   ready: 7,
-  slots: 8,
+  /** workers that have started */
+  started: 8,
+  slots: 9,
 } as const;
 
 export const SHARDS_MAX = 65535;

@@ -10,8 +10,8 @@ let attached = 0;
 let workspace: Workspace | undefined;
 let scratch: Scratch | undefined;
 
-Atomics.add(state, control.done, 1);
-Atomics.notify(state, control.done);
+Atomics.add(state, control.started, 1);
+Atomics.notify(state, control.started);
 while (Atomics.load(state, control.closed) === 0) {
   const ready = Atomics.load(state, control.ready);
   const shard = takeShard(state);

@@ -12,7 +12,8 @@ import { control, SHARDS_MAX, takeShard } from './control.ts';
 
 /** The longest that one step may take in another thread: past it, that thread is taken to have died. */
 const STEP_MS_MAX = 15 * 60_000;
-const START_MS_MAX = 60_000;
+/** A worker that has not started by then joins when it has: shards do not wait for it. */
+const START_MS_MAX = 10_000;
 
 /** A thread failed, or did not answer. */
 export class ThreadError extends Error {
@@ -36,7 +37,6 @@ export class ThreadTeam implements Team {
     this.threads = threads;
   }
 
-  /** @throws ThreadError when a worker does not start */
   static async start(threads: number): Promise<ThreadTeam> {
     const team = new ThreadTeam(threads);
     const state = team.#state;
@@ -53,15 +53,8 @@ export class ThreadTeam implements Team {
         team.#workers.push(worker);
         team.#ports.push(port1);
       }
-      for (;;) {
-        const ready = Atomics.load(state, control.done);
-        if (ready === threads - 1) return team;
-        const waited = Atomics.waitAsync(state, control.done, ready, START_MS_MAX);
-        const timer = setTimeout(() => {}, START_MS_MAX); // an unsettled wait alone does not keep Node running
-        const how = await waited.value;
-        clearTimeout(timer);
-        if (how === 'timed-out') throw new ThreadError(`a thread did not start within ${START_MS_MAX} ms`);
-      }
+      await startedOrLate(state, threads - 1);
+      return team;
     } catch (error) {
       await team.close();
       throw error;
@@ -122,5 +115,17 @@ export class ThreadTeam implements Team {
     Atomics.notify(this.#state, control.ready);
     for (const port of this.#ports) port.close();
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
+  }
+}
+
+async function startedOrLate(state: Int32Array, workers: number): Promise<void> {
+  const deadline = performance.now() + START_MS_MAX;
+  for (;;) {
+    const started = Atomics.load(state, control.started);
+    const left = deadline - performance.now();
+    if (started === workers || left <= 0) return;
+    const timer = setTimeout(() => {}, left); // an unsettled wait alone does not keep Node running
+    await Atomics.waitAsync(state, control.started, started, left).value;
+    clearTimeout(timer);
   }
 }
