@@ -536,6 +536,50 @@ describe('admin', () => {
   const open = { admin: true, reader: reader({ report: async () => ({ epoch: 1, report }) }) };
   const local = { host: '127.0.0.1:4600' };
 
+  test('members by state, coordinators, the pause, and who did what', async () => {
+    const capacity = { copies: 1, connections: 1, reads: 1 };
+    const member = {
+      id: 'ab'.repeat(32),
+      url: 'wss://relay.example',
+      name: 'relay',
+      operator: 'me',
+      state: 'suspended' as const,
+      reason: 'found by probes',
+      leaving: false,
+      source: 'join' as const,
+      changedAt: '2026-01-01T00:00:00.000Z',
+      declared: capacity,
+      capacity,
+      probes: [
+        { at: '2026-01-01T00:00:00.000Z', outcome: 'astray' as const, detail: 'passes nothing on', ms: 3 },
+      ],
+    };
+    const log = [
+      { id: 1, at: '2026-01-01T00:00:00.000Z', actor: 'me', action: 'pause', detail: { reason: 'x' } },
+    ];
+    const limits: number[] = [];
+    const authority = async (limit: number) => {
+      limits.push(limit);
+      return { members: [member], coordinators: [], paused: { at: 'then', reason: 'x' }, log };
+    };
+    const server = serve(fixture, { admin: true, reader: reader({ authority }) });
+    const answer = await get(server, '/v1/admin/authority?limit=7', local);
+    assert.equal(answer.statusCode, 200, answer.body);
+    assert.deepEqual(answer.json(), {
+      members: [member],
+      coordinators: [],
+      paused: { at: 'then', reason: 'x' },
+      log,
+    });
+    assert.deepEqual(limits, [7]);
+    assertProblem(
+      await get(serve(fixture), '/v1/admin/authority', local),
+      403,
+      'admin-closed',
+      /COVEY_ADMIN/,
+    );
+  });
+
   test('closed unless opened', async () => {
     assertProblem(
       await get(serve(fixture), '/v1/admin/communities', local),
