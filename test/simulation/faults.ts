@@ -90,15 +90,15 @@ export class Faults implements Rough {
     if (this.#broken > 0 || cut) this.brokenUntilMs = nowMs;
   }
 
-  /** How many members work that `member` reaches, itself among them, if need be through others. */
-  reachedFrom(member: number): number {
+  /** Members that work and that `member` reaches, itself among them, if need be through others. */
+  reachedFrom(member: number): ReadonlySet<number> {
     const world = this.#world;
     const works = (i: number) => this.#cluster.members[i] !== undefined && !world.isPaused(i);
     const reached = new Set([member]);
     for (const from of reached)
       for (const to of this.#cluster.ids.keys())
         if (works(to) && world.passes(from, to) && world.passes(to, from)) reached.add(to);
-    return reached.size;
+    return reached;
   }
 
   /** Everything was well for long. */

@@ -24,6 +24,7 @@ export class Invariants {
   readonly #faults: Faults;
   readonly #epochs: number[];
   readonly #minoritySinceMs: (number | undefined)[];
+  readonly #reached: ReadonlySet<number>[];
   /** When a member was last known not to work, or not to be reachable. */
   readonly #badMs: number[];
   #strong = 0;
@@ -36,6 +37,7 @@ export class Invariants {
     this.#faults = faults;
     this.#epochs = cluster.ids.map(() => 0);
     this.#minoritySinceMs = cluster.ids.map(() => undefined);
+    this.#reached = cluster.ids.map(() => new Set());
     this.#badMs = cluster.ids.map(() => cluster.world.nowMs);
     cluster.onDead = (observer, member) => this.#declaredDead(observer, member);
     cluster.onStrong = (id) => this.#acknowledged(id);
@@ -74,8 +76,12 @@ export class Invariants {
     if (epoch !== this.#epochs[i] && member.table!.root !== tables[epoch - 1]?.root)
       this.#broken('one table for an epoch', `member ${i} has another table for epoch ${epoch}`);
     this.#epochs[i] = epoch;
-    // Whoever works may see a minority for a while; who does not is none.
-    if (reached * 2 > size || world.isPaused(i)) this.#minoritySinceMs[i] = undefined;
+    // Whoever works may see a minority for a while; who does not is none. With one that came back it counts anew.
+    const before = this.#reached[i]!;
+    const cameBack = [...reached].some((other) => !before.has(other));
+    this.#reached[i] = reached;
+    if (reached.size * 2 > size || world.isPaused(i)) this.#minoritySinceMs[i] = undefined;
+    else if (cameBack) this.#minoritySinceMs[i] = world.nowMs;
     else this.#minoritySinceMs[i] ??= world.nowMs;
     if (world.nowMs - (this.#minoritySinceMs[i] ?? world.nowMs) > MINORITY_MS)
       this.#appointsNobody(i, member);

@@ -9,6 +9,11 @@ const FOUND: Partial<Record<Guard, number>> = {
   'two copies': 1,
   'spool on disk': 1,
   'epochs rise': 1,
+  'catch up': 1,
+  overlay: 1,
+  majority: 2,
+  'delta base': 2,
+  refute: 3,
 };
 
 describe('members under faults', { timeout: 120_000 }, () => {
