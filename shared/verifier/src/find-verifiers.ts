@@ -22,19 +22,22 @@ const LOADERS: Record<VerifierName, (library: string | undefined) => SchnorrVeri
 };
 
 /**
- * All verifiers, fastest first, each usable only after it judged every vector of BIP-340 rightly.
+ * A verifier, usable only after it judged every vector of BIP-340 rightly.
  * @param library path or name of a libsecp256k1 to load; the system's when not given
  */
+function findVerifier(name: VerifierName, library: string | undefined): FoundVerifier {
+  try {
+    const verifier = LOADERS[name](library);
+    selfTest(verifier);
+    return { name, verifier, reason: undefined };
+  } catch (error) {
+    return { name, verifier: undefined, reason: (error as Error).message.split('\n')[0]! };
+  }
+}
+
+/** All verifiers, fastest first. */
 export function findVerifiers(library?: string): FoundVerifier[] {
-  return VERIFIERS.map((name): FoundVerifier => {
-    try {
-      const verifier = LOADERS[name](library);
-      selfTest(verifier);
-      return { name, verifier, reason: undefined };
-    } catch (error) {
-      return { name, verifier: undefined, reason: (error as Error).message.split('\n')[0]! };
-    }
-  });
+  return VERIFIERS.map((name) => findVerifier(name, library));
 }
 
 export interface Pick {
@@ -47,7 +50,9 @@ export interface Pick {
 export function pickVerifier({ wanted, library }: { wanted?: VerifierName; library?: string } = {}): Pick {
   const passedOver: Pick['passedOver'] = [];
   const start = wanted === undefined ? 0 : VERIFIERS.indexOf(wanted);
-  for (const { name, verifier, reason } of findVerifiers(library).slice(start)) {
+  // One after the other: a process does not wait for those that it will not use.
+  for (const name of VERIFIERS.slice(start)) {
+    const { verifier, reason } = findVerifier(name, library);
     if (verifier) return { verifier, passedOver };
     passedOver.push({ name, reason: reason! });
   }

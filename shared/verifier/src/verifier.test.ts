@@ -62,9 +62,9 @@ for (const { name, verifier, reason } of findVerifiers(library))
             if (want) valid++;
           },
         ),
-        { numRuns: 1000, seed: 340 },
+        { numRuns: 500, seed: 340 },
       );
-      assert.ok(valid > 100, `${valid} valid ones`);
+      assert.ok(valid > 50, `${valid} valid ones`);
     });
 
     it('leaves what it was given as it was, and its last verdict has no part in the next', () => {
