@@ -27,7 +27,7 @@ const margin = { left: 64, right: 180, top: 44, bottom: 56 };
 const colors = ['#0f766e', '#b45309', '#4338ca', '#be123c', '#4d7c0f', '#7e22ce', '#0369a1'];
 const ticksWanted = 6;
 /** Room that a label is taken to need. */
-const labelWidth = 150;
+const labelWidth = 110;
 
 export function chartSvg({ title, x, y, logX = false, series }: Chart): string {
   const points = series.flatMap((one) => one.points);
