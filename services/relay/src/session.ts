@@ -29,6 +29,7 @@ export class Session {
   readonly #subscriptions: SessionSubscriptions;
   #negentropy: NegentropySessions | undefined;
   #writing = 0;
+  #greeted = false;
   #lastAnswer: Promise<unknown> = Promise.resolve();
   #repair: RepairServer | undefined;
   /** Unix milliseconds. */
@@ -52,9 +53,22 @@ export class Session {
       this.lastHeardMs = context.clock();
       const message = data as Buffer;
       // Whether this member is alive does not wait for its turn behind what it has to do.
-      if (!isBinary && this.#proven.member !== undefined && isProbe(message)) this.#onMessage(message, false);
+      const isUrgent = this.#proven.member === undefined ? this.#isGreeting(message) : isProbe(message);
+      if (!isBinary && isUrgent) this.#onMessage(message, false);
       else this.#line.add(() => this.#onMessage(message, isBinary), weightOf(message), message.length);
     });
+  }
+
+  /** The first word of another member, which waits for the answer before it can say anything else; once a connection. */
+  #isGreeting(message: Buffer): boolean {
+    if (
+      this.#greeted ||
+      message.length > PROBE_BYTES_MAX ||
+      !message.subarray(0, 16).includes('COVEY-MEMBER')
+    )
+      return false;
+    this.#greeted = true;
+    return true;
   }
 
   get subscriptions(): number {
