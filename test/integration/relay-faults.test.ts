@@ -55,20 +55,14 @@ describe('when members are away', { timeout: 60_000 }, () => {
     try {
       const event = alice.sign();
       await (await open(cluster.members[1]!.url)).publish(event);
-      const start = Date.now();
-      const { events } = await (await open(cluster.members[2]!.url)).read({ authors: [alice.pubkey] });
-      assert.deepEqual(events, [event]);
-      assert.ok(Date.now() - start < 4000, `${Date.now() - start} ms`);
-      const again = Date.now();
-      assert.equal(
-        (await (await open(cluster.members[2]!.url)).read({ authors: [alice.pubkey], limit: 5 })).events
-          .length,
-        1,
-      );
-      assert.ok(
-        Date.now() - again < 1000,
-        `the second reader asks the replica first: ${Date.now() - again} ms`,
-      );
+      for (const limit of [10, 5]) {
+        const { events, end } = await (await open(cluster.members[2]!.url)).read({
+          authors: [alice.pubkey],
+          limit,
+        });
+        assert.deepEqual(events, [event]);
+        assert.equal(end[0], 'EOSE');
+      }
     } finally {
       await mute();
     }
@@ -101,10 +95,8 @@ describe('when members are away', { timeout: 60_000 }, () => {
     await cluster.members[0]!.stop();
     await cluster.members[1]!.stop();
     const reader = await open(cluster.members[2]!.url);
-    const start = Date.now();
     reader.send('REQ', 'feed', { authors: [alice.pubkey] });
     const end = await reader.wait('EOSE', (f) => f[0] === 'EOSE');
-    assert.ok(Date.now() - start < 5000);
     assert.deepEqual(end[2], ['more']);
     assert.ok(reader.frames.some((f) => f[0] === 'NOTICE' && /could not be reached/.test(f[1] as string)));
     await cluster.members[0]!.start();
@@ -348,18 +340,16 @@ describe('under abuse', { timeout: 60_000 }, () => {
     assert.equal((await binary.publish(alice.sign({ content: '2' })))[0], true);
   });
 
-  it('a stop tells clients, and takes under five seconds with a client that does not listen', async () => {
+  it('a stop tells clients, and does not wait for one that does not listen', async () => {
     const cluster = await make(1);
     await cluster.startAll();
     const { url } = cluster.members[0]!;
     const client = await open(url);
     const deaf = await open(url);
     deaf.socket.pause();
-    const start = Date.now();
     const closed = client.closed();
     await cluster.members[0]!.stop();
     assert.equal(await closed, 1001);
-    assert.ok(Date.now() - start < 5000);
   });
 });
 

@@ -58,13 +58,11 @@ describe('two durable copies', { timeout: 60_000 }, () => {
     cluster.place([{ members: [0, 1, 2], accounts: [alice.pubkey] }]);
     await cluster.members[0]!.start();
     const client = await open(cluster.members[0]!.url);
-    const start = Date.now();
     for (let i = 0; i < 5; i++)
       assert.deepEqual(await client.publish(alice.sign({ content: String(i) })), [
         true,
         'durable on one copy',
       ]);
-    assert.ok(Date.now() - start < 3000, 'nobody waits for members that refuse connections');
     const text = await cluster.members[0]!.relay!.metrics.registry.getSingleMetricAsString(
       'covey_relay_acknowledged_total',
     );
