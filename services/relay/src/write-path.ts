@@ -1,4 +1,11 @@
-import { type Decision, type Delivery, type Enforcer, HOPS_MAX, isProtected } from '@covey/enforcement';
+import {
+  type Decision,
+  type Delivery,
+  type Enforcer,
+  HOPS_MAX,
+  isPlacedByTagged,
+  isProtected,
+} from '@covey/enforcement';
 import { isEphemeral, isHex64, KIND, type NostrEvent, type Verdict } from '@covey/nostr';
 import { redirectMessage } from '@covey/protocol';
 import { admitEvent, RefusedEventError } from './admission.ts';
@@ -280,7 +287,7 @@ export class WritePath {
   async #secondCopy(event: NostrEvent, decision: Decision, dropped: readonly string[]): Promise<string> {
     const { confirmations, metrics } = this.#options;
     if (decision.holders.length === 0) return ''; // placed on this member alone
-    const holders = this.#reachable(decision, dropped);
+    const holders = this.#witnesses(event, decision, dropped);
     const { confirmed } = await confirmations.wait(event.id, holders, SECOND_COPY_MS_MAX);
     metrics.acknowledged.inc({ copies: confirmed ? 'two' : 'one' });
     return confirmed ? '' : 'durable on one copy';
@@ -289,19 +296,26 @@ export class WritePath {
   /** Waits for the first holder. What OK says when it refused the event for good, or adds when none confirmed. */
   async #firstCopy(event: NostrEvent, decision: Decision, dropped: readonly string[]) {
     const { confirmations, metrics } = this.#options;
-    const holders = this.#reachable(decision, dropped);
+    const holders = this.#witnesses(event, decision, dropped);
     const { confirmed, message } = await confirmations.wait(event.id, holders, HOLDER_MS_MAX);
     if (message === SUPERSEDED || (!confirmed && message !== '')) return { refusal: message };
     metrics.acknowledged.inc({ copies: confirmed ? 'two' : 'spooled' });
     return { doubt: confirmed ? '' : 'spooled here, no holder has confirmed it yet' };
   }
 
-  /** Holders that may confirm: those that a copy is on its way to. */
-  #reachable(decision: Decision, dropped: readonly string[]): string[] {
-    const { enforcer } = this.#options;
-    return this.#ids(decision.holders.filter((index) => !enforcer().isDead(index))).filter(
-      (member) => !dropped.includes(member) && this.#options.links.get(member)?.healthy,
-    );
+  /**
+   * Holders that may confirm: those that a copy is on its way to, of the list that is read now, as what is acknowledged is
+   * looked for there; while a group moves the other list takes writes too, and counts where none of the first can be reached.
+   */
+  #witnesses(event: NostrEvent, decision: Decision, dropped: readonly string[]): string[] {
+    const { enforcer, links } = this.#options;
+    const reachable = (holders: readonly number[]) =>
+      this.#ids(holders.filter((index) => !enforcer().isDead(index))).filter(
+        (member) => !dropped.includes(member) && links.get(member)?.healthy,
+      );
+    const writers = isPlacedByTagged(event.kind) ? decision.holders : enforcer().writersOf(event.pubkey);
+    const read = reachable(decision.holders.filter((index) => writers.includes(index)));
+    return read.length > 0 ? read : reachable(decision.holders);
   }
 
   /** Ephemeral events go to other members at once or not at all. */

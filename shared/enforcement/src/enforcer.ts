@@ -278,6 +278,11 @@ export class Enforcer {
     return this.table && placementOf(this.table, pubkey, this.#overlay);
   }
 
+  /** Members that take writes for an account in the list that is read now, this one among them or not. */
+  writersOf(pubkey: string): readonly number[] {
+    return this.table ? this.#route(pubkey).writers : NONE;
+  }
+
   /** Where the copies of a group are beside that of this member. */
   copiesOf(group: number): Pick<GroupRoute, 'holds' | 'others' | 'originals' | 'appointed'> {
     return this.table && group < this.table.groupCount
