@@ -29,7 +29,8 @@ const CONNECT_SECONDS = 5;
  */
 export class Connection {
   readonly reads: Sql;
-  readonly #writes: Sql;
+  readonly #connectWriter: () => Sql;
+  #writes: Sql;
   readonly #schema: string;
   readonly #token = randomBytes(16).toString('hex');
   #isOwner = false;
@@ -50,9 +51,13 @@ export class Connection {
         onnotice: () => {},
         onclose,
       }) as unknown as Sql;
-    this.#writes = connect(1, () => {
-      this.#isOwner = false;
-    });
+    this.#connectWriter = () => {
+      const writes = connect(1, () => {
+        if (this.#writes === writes) this.#isOwner = false;
+      });
+      return writes;
+    };
+    this.#writes = this.#connectWriter();
     this.reads = connect(readers, () => {});
   }
 
@@ -101,6 +106,14 @@ export class Connection {
     } catch (error) {
       throw storeError(error, 'could not be written');
     }
+  }
+
+  /** A new connection for writes in place of one that does not answer; the lock goes with the old one, and is taken again. */
+  renew(): void {
+    const old = this.#writes;
+    this.#writes = this.#connectWriter();
+    this.#isOwner = false;
+    void old.end({ timeout: 0 }).catch(() => {});
   }
 
   async close(): Promise<void> {

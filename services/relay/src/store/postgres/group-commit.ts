@@ -1,6 +1,11 @@
 import type { WriteRequest, WriteResult } from '../event-store.ts';
 import { StoreBusyError, StoreInUseError } from '../store-errors.ts';
-import type { Connection, Tx } from './connection.ts';
+import { type Connection, storeError, type Tx } from './connection.ts';
+
+/** More than there are connections for reading. */
+const RECOUNT_TRIES = 8;
+/** A query on a connection that was cut at the wrong moment may never be answered: then nobody waits longer than this. */
+const ANSWER_MS_MAX = 5_000;
 
 interface Job {
   /** Absent: `work` has a transaction of its own. */
@@ -72,12 +77,12 @@ export class GroupCommit {
   }
 
   async #commit(jobs: readonly Job[]): Promise<void> {
-    const { connection, writeAll, onCommit, onCommitted, recount } = this.#options;
+    const { connection, writeAll, onCommit, onCommitted } = this.#options;
     const start = performance.now();
     try {
-      if (this.#needsRecount) await recount();
+      if (this.#needsRecount) await this.#recount();
       this.#needsRecount = false;
-      const results = await connection.transaction((tx) => {
+      const committing = connection.transaction((tx) => {
         const [{ work }] = jobs as [Job];
         return work
           ? work(tx).then((result) => [result])
@@ -86,6 +91,7 @@ export class GroupCommit {
               jobs.map(({ request }) => request!),
             );
       });
+      const results = await inTime(committing);
       onCommit(jobs.length, performance.now() - start);
       onCommitted();
       jobs.forEach((job, i) => {
@@ -93,16 +99,38 @@ export class GroupCommit {
       });
     } catch (error) {
       this.#needsRecount = true;
+      if ((error as { cause?: { code?: unknown } }).cause?.code === 'TIMEOUT') connection.renew();
       // One bad write must not fail its neighbours; a server out of reach is not asked again for each of them.
       if (jobs.length === 1 || concernsAll(error)) for (const job of jobs) job.reject(error);
       else for (const job of jobs) await this.#commit([job]);
     }
   }
 
+  /** Connections that were cut are found out one by one, and fail once each. @throws StoreError */
+  async #recount(): Promise<void> {
+    for (let tries = 1; ; tries++)
+      try {
+        return await inTime(this.#options.recount());
+      } catch (error) {
+        if (tries === RECOUNT_TRIES) throw storeError(error, 'could not be counted');
+      }
+  }
+
   /** Settles when nothing waits. */
   async drain(): Promise<void> {
     while (this.#running) await this.#running;
   }
+}
+
+/** @throws StoreError when there is no answer; what was asked for may have happened all the same */
+async function inTime<T>(answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const cause = Object.assign(new Error(`no answer within ${ANSWER_MS_MAX} ms`), { code: 'TIMEOUT' });
+    timer = setTimeout(() => reject(storeError(cause, 'did not answer')), ANSWER_MS_MAX);
+  });
+  answer.catch(() => {});
+  return await Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }
 
 /** Whether a failure is the connection's or the server's, and not one write's (SQLSTATE 22 and 23, or our own rules). */
