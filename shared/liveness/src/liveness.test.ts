@@ -130,6 +130,32 @@ describe('a member that stood still', () => {
     );
   });
 
+  it('tells nobody of deaths from before as if they were news', () => {
+    for (let seed = 0; seed < 10; seed++) {
+      const net = new TestingNetwork(7, seededRng(seed));
+      const [sleeper, near, far] = net.ids as [string, string, string];
+      // Two that hear of each other through others alone: they can't tell by their own ears that the news is old.
+      const isCut = (a: string, b: string) => (a === near && b === far) || (a === far && b === near);
+      net.passes = (from, to) => !isCut(from, to);
+      net.run(5000);
+      net.passes = (from, to) => !isCut(from, to) && from !== sleeper && to !== sleeper;
+      assert.ok(net.run(20_000, () => net.node(sleeper).liveness.verdicts.dead.length === 6));
+      net.pause(sleeper);
+      net.passes = (from, to) => !isCut(from, to);
+      net.run(20_000);
+      net.resume(sleeper);
+      const saysDead = () =>
+        net.ids.some(
+          (id) => id !== sleeper && net.node(id).liveness.verdicts.dead.some((other) => other !== sleeper),
+        );
+      assert.equal(net.run(20_000, saysDead), false, `seed ${seed}`);
+      assert.ok(
+        net.run(30_000, () => allWell(net)),
+        `seed ${seed}`,
+      );
+    }
+  });
+
   it('and that it was told so again and again takes its roles back later each time', () => {
     let now = 1_800_000_000_000;
     const [self, other] = ['a'.repeat(64), 'b'.repeat(64)];

@@ -274,7 +274,10 @@ export class Liveness {
     for (const { seq, target, helpers } of this.#probes.needHelp(nowMs, (target) => this.#helpers(target)))
       for (const to of helpers) outputs.push({ type: 'probe', to, seq, rumours: this.#rumours(to), target });
     for (const { target, silentHelpers, alone } of this.#probes.failed(nowMs)) {
-      if (this.#members.status(target) === 'dead') continue;
+      if (this.#members.status(target) === 'dead') {
+        this.#members.confirmDead(target);
+        continue;
+      }
       this.#health.note(alone ? 1 : silentHelpers);
       if (!this.#members.suspect(target, this.#self, nowMs)) continue;
       outputs.push({ type: 'suspect', member: target });

@@ -15,6 +15,8 @@ interface Held {
   sinceMs: number;
   /** Who suspects it. */
   by: Set<string>;
+  /** A verdict from before this process stood still, that nothing has confirmed since. */
+  outdated: boolean;
 }
 
 const NEVER = Number.NEGATIVE_INFINITY;
@@ -51,6 +53,7 @@ export class Members {
           heardAtMs: NEVER,
           sinceMs: 0,
           by: new Set(),
+          outdated: false,
         });
     this.#list = [...members];
     this.version++;
@@ -74,10 +77,12 @@ export class Members {
     return this.#list.filter((member) => this.#held.get(member)!.status === 'dead');
   }
 
+  /** An outdated verdict is told as a suspicion: who hears it looks for itself, and who works refutes it. */
   rumourOf(member: string): Rumour | undefined {
     const held = this.#held.get(member);
     if (!held) return undefined;
-    const { status, incarnation, by } = held;
+    const { status, incarnation, by, outdated } = held;
+    if (outdated) return { member, status: 'suspect', incarnation, by: [] };
     return { member, status, incarnation, by: status === 'suspect' ? [...by].slice(0, BY_MAX) : [] };
   }
 
@@ -97,6 +102,7 @@ export class Members {
     const held = this.#held.get(rumour.member);
     if (!held || rumour.incarnation > nowMs + INCARNATION_AHEAD_MS) return false;
     const told = this.#doubted(rumour, held, nowMs);
+    if (told.status === 'dead' && told.incarnation === held.incarnation) held.outdated = false;
     if (supersedes(told, held)) {
       const isNewer = told.incarnation > held.incarnation;
       const isServing = told.status === 'alive';
@@ -106,6 +112,7 @@ export class Members {
       held.incarnation = told.incarnation;
       held.sinceMs = nowMs;
       held.by = new Set(told.by.slice(0, BY_MAX));
+      held.outdated = false;
       this.version++;
       return true;
     }
@@ -148,9 +155,18 @@ export class Members {
     return sinceMs + suspicionMs(this.#config, by.size - 1, this.living.length - 1);
   }
 
-  /** This process stood still: what it waited for meanwhile says nothing. */
+  /** This process stood still: what it waited for meanwhile says nothing, and whom it held dead may be back. */
   shift(ms: number): void {
-    for (const held of this.#held.values()) if (held.status === 'suspect') held.sinceMs += ms;
+    for (const held of this.#held.values()) {
+      if (held.status === 'suspect') held.sinceMs += ms;
+      held.outdated = held.status === 'dead';
+    }
+  }
+
+  /** A probe of this member's own says that it is dead still. */
+  confirmDead(member: string): void {
+    const held = this.#held.get(member);
+    if (held) held.outdated = false;
   }
 
   /** When the next suspicion becomes a verdict. */
