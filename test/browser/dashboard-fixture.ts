@@ -3,7 +3,19 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { connectPostgres, migrate } from '@covey/postgres';
+import {
+  appendLog,
+  carryOut,
+  connectPostgres,
+  MIGRATIONS,
+  migrate,
+  recordJoin,
+  type Sql,
+  seedMembers,
+  setCapacity,
+  storeProbe,
+  touchCoordinator,
+} from '@covey/postgres';
 import { ApiDatabase } from '../../services/api/src/database.ts';
 import { MemberStates } from '../../services/api/src/member-states.ts';
 import { ApiServer } from '../../services/api/src/server.ts';
@@ -13,9 +25,6 @@ import {
   MemoryTableSource,
 } from '../../services/api/src/testing/cluster-fixture.ts';
 import { explanationsFixture, reportFixture } from '../../services/api/src/testing/report-fixture.ts';
-import { graph as graphMigration } from '../../shared/postgres/src/migrations/001-graph.ts';
-import { epochs as epochMigration } from '../../shared/postgres/src/migrations/002-epochs.ts';
-import { explanations as explanationMigration } from '../../shared/postgres/src/migrations/005-explanations.ts';
 import { freePort, startPostgres, temporaryDirectory } from '../support/servers.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -119,7 +128,7 @@ function beat({ table }: ClusterFixture, states: MemberStates): () => void {
 /** The first account follows the next thirty; two epochs; a report. */
 async function fillDatabase(url: string, cluster: ClusterFixture): Promise<void> {
   const sql = connectPostgres(url, { application: 'test', connections: 1 });
-  await migrate(sql, [graphMigration, epochMigration, explanationMigration]);
+  await migrate(sql, MIGRATIONS);
   const keys = cluster.pubkeys.slice(0, 31).map((pubkey) => Buffer.from(pubkey, 'hex'));
   for (const key of keys) await sql`insert into accounts (pubkey) values (${key})`;
   const followees = Buffer.from(Uint32Array.from({ length: 30 }, (_, i) => i + 2).buffer);
@@ -136,5 +145,48 @@ async function fillDatabase(url: string, cluster: ClusterFixture): Promise<void>
   const explained = explanationsFixture(cluster).sort((a, b) => (a.pubkey < b.pubkey ? -1 : 1));
   await sql`insert into epoch_explanations (epoch, first_key, accounts)
     values (1, ${Buffer.from(explained[0]!.pubkey, 'hex')}, ${gzipSync(JSON.stringify(explained))})`;
+  await fillAuthority(sql, cluster);
   await sql.end();
+}
+
+type Member = ClusterFixture['table']['members'][number];
+
+/** The members of the table, one of them suspended by probes, and one more that asks to join; two coordinators. */
+async function fillAuthority(sql: Sql, { table }: ClusterFixture): Promise<void> {
+  const members = table.members.map(({ id, url, name, operator, capacity }) => ({
+    id,
+    url,
+    name,
+    operator,
+    capacity,
+    state: 'active' as const,
+  }));
+  await seedMembers(sql, members);
+  const [alder, birch, cedar, dogwood] = [0, 1, 2, 3].map((i) => members[i]!) as [
+    Member,
+    Member,
+    Member,
+    Member,
+  ];
+  for (let i = 0; i < 12; i++) await storeProbe(sql, alder.id, { outcome: 'ok', detail: '', ms: 8 + i });
+  await storeProbe(sql, birch.id, { outcome: 'unreachable', detail: 'connection refused' });
+  await storeProbe(sql, birch.id, { outcome: 'ok', detail: '', ms: 31 });
+  await storeProbe(sql, cedar.id, { outcome: 'astray', detail: 'it took an event of another <b>member</b>' });
+  const coordinator = 'c'.repeat(64);
+  const suspend = { action: 'suspend', member: cedar.id, reason: 'found by probes' } as const;
+  await carryOut(sql, suspend, { actor: coordinator });
+  await setCapacity(sql, dogwood.id, { ...dogwood.capacity, reads: dogwood.capacity.reads / 2 });
+  await touchCoordinator(sql, { name: 'east', pubkey: coordinator });
+  await touchCoordinator(sql, { name: 'west', pubkey: 'd'.repeat(64) });
+  await sql`
+    insert into coordinator_lease (holder, fence, expires_at) values ('east', 1, now() + interval '1 hour')`;
+  const capacity = { copies: 2, connections: 2, reads: 2 };
+  const id = 'f0'.repeat(32);
+  await recordJoin(sql, { id, url: 'wss://fir.example', name: 'Fir', operator: 'op', capacity }, capacity, {
+    state: 'requested',
+    reason: 'waits for an admin',
+    request: { id, pubkey: id, created_at: 1, kind: 1, tags: [], content: '', sig: '' },
+  });
+  await appendLog(sql, { actor: id, action: 'join', subject: id, detail: { state: 'requested' } });
+  await carryOut(sql, { action: 'pause', reason: 'a new rack' }, { actor: 'database:admin@localhost' });
 }

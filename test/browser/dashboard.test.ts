@@ -46,6 +46,7 @@ describe('the dashboard in Chromium', { skip: path ? false : CHROMIUM_MISSING },
     await page.goto(dashboard.url);
     await page.waitForSelector('.community-list button');
     await page.waitForSelector('#epoch .bars li');
+    await page.waitForSelector('.membership tbody tr');
     await page.waitForSelector('.map-stage canvas, .map-stage svg');
     return { page, errors };
   }
@@ -86,6 +87,41 @@ describe('the dashboard in Chromium', { skip: path ? false : CHROMIUM_MISSING },
     assert.match(communities[0]!.replace(/\s+/g, ' '), /^Ada 9,000 accounts/);
     assert.deepEqual(errors, []);
     await screenshot(page, 'dashboard-1280');
+    await page.context().close();
+  });
+
+  test('shows who is in, what probes found, who coordinates and who ordered what', async () => {
+    const { page, errors } = await open();
+    await page.waitForSelector('.membership tbody tr');
+    const rows = (await page.locator('.membership tbody tr').allInnerTexts()).map((row) =>
+      row.replace(/\s+/g, ' '),
+    );
+    assert.equal(rows.length, 6);
+    assert.match(
+      rows[0]!,
+      /^Fir wss:\/\/fir\.example requested .*waits for an admin covey members admit f0f0f0f0f0f0… 2 none yet$/,
+    );
+    assert.match(
+      rows[1]!,
+      /^Cedar .* suspended .*found by probes .* 0 of 1 probe well .* it took an event of another <b>/,
+    );
+    assert.match(rows[2]!, /^Alder .* active .* 12 of 12 probes well, OK after 14 ms last /);
+    assert.match(
+      rows[3]!,
+      /^Birch .* 1 of 2 probes well, OK after 31 ms .* it did not answer: connection refused/,
+    );
+    assert.match(rows[4]!, /^Dogwood .* declared /);
+    const card = await text(page, '#authority');
+    assert.match(
+      card,
+      /Placement is paused since .*: a new rack\. Members go on serving; covey resume ends it\./,
+    );
+    assert.match(
+      card,
+      /database:admin@localhost pause a new rack .* Fir join Fir .* east suspend Cedar active → suspended, found by probes/,
+    );
+    assert.match(card, /east cccccccccccc…cccc leads .* west dddddddddddd…dddd stands by/);
+    assert.deepEqual(errors, []);
     await page.context().close();
   });
 
@@ -262,6 +298,8 @@ describe('the dashboard in Chromium', { skip: path ? false : CHROMIUM_MISSING },
     await page.goto(dashboard.url);
     await page.waitForSelector('#communities .card-body p');
     assert.match(await text(page, '#communities .card-body'), /shown to admins only/);
+    await page.waitForSelector('#authority .card-body p');
+    assert.match(await text(page, '#authority .card-body'), /shown to admins only/);
     assert.equal(await page.locator('.members tbody tr').count(), 5);
     await page.waitForSelector('#epoch table tbody tr');
     await page.close();

@@ -65,6 +65,46 @@ export interface EpochDetail {
   ms: Record<string, number>;
 }
 
+export interface Probe {
+  at: string;
+  outcome: 'ok' | 'unreachable' | 'astray';
+  detail: string;
+  /** From sending an event to its OK. */
+  ms?: number;
+}
+
+export interface AuthorityMember {
+  id: string;
+  url: string;
+  name: string;
+  operator: string;
+  /** requested, active, draining, suspended, left, refused */
+  state: string;
+  reason: string;
+  leaving: boolean;
+  changedAt: string;
+  declared: Member['capacity'];
+  capacity: Member['capacity'];
+  /** Newest first. */
+  probes: Probe[];
+}
+
+export interface LoggedOrder {
+  at: string;
+  actor: string;
+  action: string;
+  subject?: string;
+  detail: object;
+}
+
+/** Who is in and who ordered what; for admins. */
+export interface Authority {
+  members: AuthorityMember[];
+  coordinators: { name: string; pubkey: string; seenAt: string; leads: boolean }[];
+  paused: { at: string; reason: string } | null;
+  log: LoggedOrder[];
+}
+
 export interface Community {
   id: number;
   label: string;

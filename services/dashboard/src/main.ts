@@ -1,5 +1,6 @@
 import {
   ApiProblem,
+  type Authority,
   ask,
   type Community,
   type CommunityGraph,
@@ -7,6 +8,7 @@ import {
   type Epochs,
   type Status,
 } from './api.ts';
+import { AUTHORITY_FRESH_MS, authorityView } from './authority-view.ts';
 import { communitiesView } from './communities-view.ts';
 import { fill, h } from './dom.ts';
 import { epochView } from './epoch-view.ts';
@@ -29,6 +31,7 @@ const lookup = lookupView(colors, () => admin);
 const plan = planView(colors);
 const communities = communitiesView(colors, lookup.show);
 const epoch = epochView(colors);
+const authority = authorityView(colors);
 const waiting = h('p', { class: 'card', id: 'waiting' }, 'Asking the cluster …');
 const views = [
   figures.section,
@@ -36,6 +39,7 @@ const views = [
   h('div', { class: 'columns' }, lookup.section, plan.section),
   communities.section,
   epoch.section,
+  authority.section,
 ];
 fill(main, waiting);
 
@@ -61,6 +65,7 @@ poll({
     members.update(status);
     admin = status.admin;
     void loadEpoch(status);
+    void loadAuthority(status);
   },
   onSilence: (sinceMs) => {
     connection.className = 'connection lost';
@@ -76,6 +81,18 @@ poll({
     );
   },
 });
+
+/** When membership was asked for last, and under which epoch. */
+let authorityAsked = { key: '', atMs: 0 };
+
+/** Members join and probes report between epochs too: asked for again after a while, in a page that is looked at. */
+async function loadAuthority(status: Status): Promise<void> {
+  const key = `${status.epoch} ${status.admin}`;
+  const now = Date.now();
+  if (authorityAsked.key === key && now - authorityAsked.atMs < AUTHORITY_FRESH_MS) return;
+  authorityAsked = { key, atMs: now };
+  await ask<Authority>(authority.path).then(authority.update, authority.showClosed);
+}
 
 /** Loads what belongs to the epoch when it is another one; what failed is asked for again with the next status. */
 async function loadEpoch(status: Status): Promise<void> {
