@@ -39,10 +39,13 @@ import { readEvidence } from '../../services/coordinator/src/epochs/evidence.ts'
 import { unpackInputs } from '../../services/coordinator/src/epochs/inputs-file.ts';
 import { type RunEpochOptions, runEpoch } from '../../services/coordinator/src/epochs/run-epoch.ts';
 import { Lease } from '../../services/coordinator/src/lease.ts';
+import { leaseIn } from '../../services/coordinator/src/lease-store.ts';
 import type { MoveContext } from '../../services/coordinator/src/moves/commit-target.ts';
+import { movesIn } from '../../services/coordinator/src/moves/move-store.ts';
 import { Serial } from '../../services/coordinator/src/moves/serial.ts';
-import { WholeKeys } from '../../services/coordinator/src/moves/whole-keys.ts';
 import { Outbox } from '../../services/coordinator/src/outbox.ts';
+import { outboxIn } from '../../services/coordinator/src/outbox-store.ts';
+import { publishingOver } from '../../services/coordinator/src/publishing.ts';
 import { startNats, startPostgres, type TestNats, type TestPostgres } from '../support/servers.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -69,7 +72,7 @@ const members: TableMember[] = ['a1', 'a2', 'a3', 'a4', 'a5'].map((byte, i) => (
 }));
 /** Moves with members that apply everything at once and need nothing. */
 const movesWith = (sql: Sql): MoveContext => ({
-  keysBetween: (current, target) => new WholeKeys(sql).between(current, target),
+  store: movesIn(sql),
   stepInput: (current, phases) => ({
     phases,
     reports: new Map(
@@ -166,7 +169,7 @@ describe('epochs, from the graph in PostgreSQL to a follower behind NATS', () =>
   const lead = async (name: string) => {
     let fence = 0;
     const lease = new Lease({
-      sql,
+      store: leaseIn(sql),
       holder: name,
       nowMs: () => performance.now(),
       onLeader: (f) => {
@@ -198,9 +201,8 @@ describe('epochs, from the graph in PostgreSQL to a follower behind NATS', () =>
     await waitFor(() => leader.fence() === 1, 'the lease');
     const link = connect('coordinator');
     const outbox = new Outbox({
-      sql,
-      link,
-      cluster: CLUSTER,
+      store: outboxIn(sql),
+      publishing: publishingOver(link, CLUSTER),
       leads: () => leader.lease.fence !== undefined,
       onPublished: () => {},
       log,
@@ -303,9 +305,8 @@ describe('epochs, from the graph in PostgreSQL to a follower behind NATS', () =>
     const link = connect('coordinator');
     let published = 0;
     const outbox = new Outbox({
-      sql,
-      link,
-      cluster: CLUSTER,
+      store: outboxIn(sql),
+      publishing: publishingOver(link, CLUSTER),
       leads: () => true,
       onPublished: ({ epoch }) => {
         published = epoch;
@@ -323,7 +324,7 @@ describe('epochs, from the graph in PostgreSQL to a follower behind NATS', () =>
   test('a coordinator that was overtaken writes nothing', async () => {
     await sql`update coordinator_lease set expires_at = now() - interval '1 second'`;
     const other = new Lease({
-      sql,
+      store: leaseIn(sql),
       holder: 'two',
       nowMs: () => performance.now(),
       onLeader: () => {},

@@ -17,6 +17,7 @@ import {
 } from '@covey/postgres';
 import { signCertificate, signRevocation } from '@covey/table';
 import { Lease } from '../../services/coordinator/src/lease.ts';
+import { leaseIn } from '../../services/coordinator/src/lease-store.ts';
 import { newSigner, type Signer } from '../conformance/signer.ts';
 import { freePort, startNats, startPostgres, type TestNats, type TestPostgres } from '../support/servers.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -268,7 +269,7 @@ describe('several coordinators, one leads: real processes on real servers', () =
     const make = (holder: string) => {
       const lost: string[] = [];
       const lease = new Lease({
-        sql,
+        store: leaseIn(sql),
         holder,
         nowMs: () => performance.now(),
         onLeader: () => {},

@@ -1,9 +1,8 @@
-import type { NatsLink } from '@covey/nats';
 import { type Ack, readAck, subjectsOf } from '@covey/protocol';
-import type { Subscription } from '@nats-io/transport-node';
+import type { Hearing } from './hearing.ts';
 
 export interface AcknowledgementsOptions {
-  link: NatsLink;
+  link: Hearing;
   cluster: string;
   /** Ids of the members whose word counts, as they are now. */
   members: () => readonly string[];
@@ -15,7 +14,6 @@ export interface AcknowledgementsOptions {
 export class Acknowledgements {
   readonly #options: AcknowledgementsOptions;
   readonly #applied = new Map<string, number>();
-  #subscription: Subscription | undefined;
   #stopListening: (() => void) | undefined;
   #published: { epoch: number; atMs: number; done: boolean } | undefined;
   /** Milliseconds from publishing to the last member's acknowledgement, of the newest epoch that all applied. */
@@ -26,27 +24,18 @@ export class Acknowledgements {
   }
 
   start(): void {
-    this.#stopListening = this.#options.link.onConnect((connection) => {
-      this.#subscription?.unsubscribe();
-      this.#subscription = connection.subscribe(subjectsOf(this.#options.cluster).acks, {
-        callback: (error, message) => {
-          if (error) return;
-          try {
-            this.#take(readAck(message.data), message.subject);
-          } catch (cause) {
-            this.#options.log.warn(
-              { error: String(cause), subject: message.subject },
-              'an acknowledgement is malformed',
-            );
-          }
-        },
-      });
+    const { link, cluster, log } = this.#options;
+    this.#stopListening = link.hear(subjectsOf(cluster).acks, (data, subject) => {
+      try {
+        this.#take(readAck(data), subject);
+      } catch (cause) {
+        log.warn({ error: String(cause), subject }, 'an acknowledgement is malformed');
+      }
     });
   }
 
   stop(): void {
     this.#stopListening?.();
-    this.#subscription?.unsubscribe();
   }
 
   /** The clock for `epoch` starts. */

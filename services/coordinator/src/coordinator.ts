@@ -33,17 +33,21 @@ import { runEpoch } from './epochs/run-epoch.ts';
 import { serveHealth } from './health-server.ts';
 import { IngestWorker } from './ingest/index.ts';
 import { Lease } from './lease.ts';
+import { leaseIn } from './lease-store.ts';
 import { ManifestEvents } from './manifest-events.ts';
 import { Keeper } from './membership/keeper.ts';
 import { NatsUsers } from './membership/nats-users.ts';
 import { OrderDesk } from './membership/order-desk.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { MemberReports } from './moves/member-reports.ts';
+import { movesIn } from './moves/move-store.ts';
 import { Mover } from './moves/mover.ts';
 import { ReportFeed } from './moves/report-feed.ts';
 import { Serial } from './moves/serial.ts';
 import { Outbox } from './outbox.ts';
+import { outboxIn } from './outbox-store.ts';
 import { Prober } from './probes/prober.ts';
+import { publishingOver } from './publishing.ts';
 
 const MIGRATE_RETRY_MS = 2_000;
 const JOB_COUNTS_MS = 10_000;
@@ -103,10 +107,8 @@ export class Coordinator {
     });
     this.#heads = new ManifestEvents({ profile: config.profile }, log);
     this.#outbox = new Outbox({
-      sql: this.#sql,
-      link: this.#link,
-      cluster,
-      replicas: config.natsReplicas,
+      store: outboxIn(this.#sql),
+      publishing: publishingOver(this.#link, cluster, config.natsReplicas),
       leads: () => this.#lease.fence !== undefined,
       onPublished: ({ epoch, manifest, snapshot }, revocations) => {
         this.#metrics.epoch.set(epoch);
@@ -116,7 +118,7 @@ export class Coordinator {
       log,
     });
     this.#lease = new Lease({
-      sql: this.#sql,
+      store: leaseIn(this.#sql),
       holder: config.name,
       nowMs: () => performance.now(),
       onLeader: () => void this.#lead(),
@@ -162,7 +164,7 @@ export class Coordinator {
     });
     this.#mover = new Mover({
       ...config.moves,
-      sql: this.#sql,
+      store: movesIn(this.#sql),
       context: () => this.#context(),
       reports: this.#reports,
       serial: this.#serial,

@@ -1,10 +1,10 @@
-import type { Sql } from '@covey/postgres';
+import type { LeaseStore } from './lease-store.ts';
 
 const TTL_MS = 10_000;
 const RENEW_MS = 3_000;
 
 export interface LeaseOptions {
-  sql: Sql;
+  store: LeaseStore;
   holder: string;
   /** Monotonic milliseconds: a wall clock that jumps must not lengthen a lease. */
   nowMs: () => number;
@@ -45,16 +45,20 @@ export class Lease {
     const fence = this.#fence;
     this.#fence = undefined;
     // Ends the lease of this fence alone: a successor's is not touched.
-    await this.#options.sql`update coordinator_lease set expires_at = now() where fence = ${fence}`.catch(
-      () => {},
-    );
+    await this.#options.store.release(fence).catch(() => {});
   }
 
   async #tick(): Promise<void> {
-    const { onLeader, nowMs, log } = this.#options;
+    const { store, holder, onLeader, nowMs, log } = this.#options;
     const askedAtMs = nowMs();
     try {
-      const fence = this.#fence === undefined ? await this.#acquire() : await this.#renew(this.#fence);
+      const held = this.#fence;
+      const fence =
+        held === undefined
+          ? await store.acquire(holder, TTL_MS)
+          : (await store.renew(held, holder, TTL_MS))
+            ? held
+            : undefined;
       if (this.#stopped) return;
       if (fence !== undefined) {
         // Counted from before the question, so that this end of the lease is never later than PostgreSQL's.
@@ -77,33 +81,5 @@ export class Lease {
     this.#fence = undefined;
     this.#options.log.warn({ reason }, 'no longer leading');
     this.#options.onLost();
-  }
-
-  /** Takes the lease when nobody holds it: a higher fence, or nothing. */
-  async #acquire(): Promise<number | undefined> {
-    const { sql, holder } = this.#options;
-    const rows = await sql<{ fence: string }[]>`
-      insert into coordinator_lease as lease (holder, fence, expires_at)
-      values (${holder}, 1, now() + ${TTL_MS} * interval '1 millisecond')
-      on conflict (only_row) do update
-        set holder = excluded.holder, fence = lease.fence + 1, expires_at = excluded.expires_at
-        where lease.expires_at <= now() and not exists (select 1 from controls
-          where preferred <> ${holder} and preferred_until > now())
-      returning fence`;
-    return rows[0] && Number(rows[0].fence);
-  }
-
-  /** Lengthens the lease of this fence when it still stands, and nobody else was promoted. */
-  async #renew(fence: number): Promise<number | undefined> {
-    const { sql, holder } = this.#options;
-    const rows = await sql`
-      update coordinator_lease set expires_at = now() + ${TTL_MS} * interval '1 millisecond'
-      where fence = ${fence} and expires_at > now() and not exists (select 1 from controls
-        where preferred <> ${holder} and preferred_until > now())
-      returning fence`;
-    if (rows.length > 0) return fence;
-    // For one that was promoted: it need not wait for the lease to expire.
-    await sql`update coordinator_lease set expires_at = now() where fence = ${fence}`;
-    return undefined;
   }
 }

@@ -1,16 +1,13 @@
-import { type NatsLink, TablePublisher } from '@covey/nats';
 import type { NostrEvent } from '@covey/nostr';
-import { listCosignatures, listRevocations, type Sql } from '@covey/postgres';
-import { nextInOutbox, type OutboxItem, removeFromOutbox, republishLast } from './epochs/epoch-store.ts';
+import type { OutboxItem } from './epochs/epoch-store.ts';
+import type { OutboxStore } from './outbox-store.ts';
+import type { Publishing } from './publishing.ts';
 
 const RETRY_MS = 5_000;
 
 export interface OutboxOptions {
-  sql: Sql;
-  link: NatsLink;
-  cluster: string;
-  /** Copies that JetStream keeps; 1 when not given. */
-  replicas?: number;
+  store: OutboxStore;
+  publishing: Publishing;
   /** Whether this coordinator leads right now. */
   leads: () => boolean;
   onPublished: (item: OutboxItem, revocations: readonly NostrEvent[]) => void;
@@ -39,7 +36,7 @@ export class Outbox {
   }
 
   start(): void {
-    this.#stopListening = this.#options.link.onConnect(() => {
+    this.#stopListening = this.#options.publishing.onConnect(() => {
       this.#fresh = true;
       this.wake();
     });
@@ -63,34 +60,29 @@ export class Outbox {
   }
 
   async #drain(): Promise<void> {
-    const { sql, link, cluster, replicas, leads, onPublished, log } = this.#options;
+    const { store, publishing, leads, onPublished, log } = this.#options;
     try {
       while (this.#again && !this.#stopped) {
         this.#again = false;
-        const { connection } = link;
-        if (!connection || !leads()) return;
-        const publisher = new TablePublisher(connection, cluster, replicas);
+        const publisher = publishing.publisher();
+        if (!publisher || !leads()) return;
         if (this.#fresh) {
           await publisher.prepare();
-          await republishLast(sql);
+          await store.republishLast();
           this.#fresh = false;
           this.#revocations = 0;
         }
         await this.#publishRevocations(publisher);
-        for (
-          let item = await nextInOutbox(sql);
-          item && leads() && !this.#stopped;
-          item = await nextInOutbox(sql)
-        ) {
-          const cosignatures = await listCosignatures(sql, item.epoch);
+        for (let item = await store.next(); item && leads() && !this.#stopped; item = await store.next()) {
+          const cosignatures = await store.cosignatures(item.epoch);
           await publisher.publish({ ...item, cosignatures });
-          await removeFromOutbox(sql, item.epoch);
+          await store.remove(item.epoch);
           this.#cosigned = { epoch: item.epoch, count: cosignatures.length };
           log.info(
             { epoch: item.epoch, tableBytes: item.snapshot.length, deltaBytes: item.delta?.length ?? null },
             'epoch published',
           );
-          onPublished(item, await listRevocations(sql));
+          onPublished(item, await store.revocations());
         }
       }
       await this.#publishCosignatures();
@@ -101,8 +93,8 @@ export class Outbox {
   }
 
   /** Before any manifest: who hears of a new key should know that the old one is void. */
-  async #publishRevocations(publisher: TablePublisher): Promise<void> {
-    const revocations = await listRevocations(this.#options.sql);
+  async #publishRevocations(publisher: NonNullable<ReturnType<Publishing['publisher']>>): Promise<void> {
+    const revocations = await this.#options.store.revocations();
     if (revocations.length === this.#revocations) return;
     await publisher.publishRevocations(revocations);
     this.#revocations = revocations.length;
@@ -110,12 +102,12 @@ export class Outbox {
 
   /** Signatures that came after their epoch was published. */
   async #publishCosignatures(): Promise<void> {
-    const { sql, link, cluster, leads } = this.#options;
-    const { connection } = link;
-    if (!connection || !leads() || this.#cosigned.epoch === 0) return;
-    const events = await listCosignatures(sql, this.#cosigned.epoch);
+    const { store, publishing, leads } = this.#options;
+    const publisher = publishing.publisher();
+    if (!publisher || !leads() || this.#cosigned.epoch === 0) return;
+    const events = await store.cosignatures(this.#cosigned.epoch);
     if (events.length === this.#cosigned.count) return;
-    await new TablePublisher(connection, cluster).publishCosignatures(this.#cosigned.epoch, events);
+    await publisher.publishCosignatures(this.#cosigned.epoch, events);
     this.#cosigned.count = events.length;
   }
 }

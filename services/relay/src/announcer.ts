@@ -10,8 +10,8 @@ const MIRRORED_BEATS = 15;
 const MIRRORED_CHANGE_BEATS = 5;
 
 export interface AnnouncerOptions {
-  relay: Relay;
-  link: NatsLink;
+  relay: Pick<Relay, 'pubkey' | 'epoch' | 'load' | 'filling' | 'verdicts' | 'mirrored'>;
+  link: Pick<NatsLink, 'publish'> & { onConnect(listener: () => void): () => void };
   cluster: string;
   /** Unix milliseconds. */
   clock: () => number;

@@ -7,7 +7,7 @@ export {
   natsServerConfig,
   natsUsersConfig,
 } from './server-config.ts';
-export { type CurrentTable, TableCache } from './table-cache.ts';
+export { type CurrentTable, TableCache, type TableStorage } from './table-cache.ts';
 export {
   type Refusal,
   TableFollower,
@@ -15,4 +15,4 @@ export {
   TooFewSignaturesError,
 } from './table-follower.ts';
 export { type Publication, TablePublisher } from './table-publisher.ts';
-export { TableUnavailableError } from './table-ways.ts';
+export { type HttpGet, type TableLink, TableUnavailableError } from './table-ways.ts';

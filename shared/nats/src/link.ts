@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { inboxPrefix } from '@covey/protocol';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { Objm } from '@nats-io/obj';
 import {
   type Authenticator,
   connect,
@@ -7,6 +9,7 @@ import {
   type NatsConnection,
   type NodeConnectionOptions,
   nkeyAuthenticator,
+  type Subscription,
 } from '@nats-io/transport-node';
 
 export interface NatsOptions {
@@ -106,6 +109,10 @@ export class NatsLink {
     for (const listener of this.#listeners) listener(this.#connection!);
   }
 
+  get connected(): boolean {
+    return this.connection !== undefined;
+  }
+
   /** The connection while it stands. */
   get connection(): NatsConnection | undefined {
     return this.#connected ? this.#connection : undefined;
@@ -116,6 +123,41 @@ export class NatsLink {
     this.#listeners.add(listener);
     if (this.connection) listener(this.connection);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Calls `take` with every message on a subject, on this connection and every later one. Returns how to stop it. */
+  hear(subject: string, take: (data: Uint8Array, subject: string) => void): () => void {
+    let subscription: Subscription | undefined;
+    const stop = this.onConnect((connection) => {
+      subscription?.unsubscribe();
+      subscription = connection.subscribe(subject, {
+        callback: (error, message) => {
+          if (!error) take(message.data, message.subject);
+        },
+      });
+    });
+    return () => {
+      stop();
+      subscription?.unsubscribe();
+    };
+  }
+
+  /** The last message on a subject of a stream; undefined when there is none. @throws without a connection, or a stream */
+  async last(stream: string, subject: string): Promise<Uint8Array | undefined> {
+    const manager = await jetstreamManager(this.#connectedNow(), { checkAPI: false });
+    return (await manager.direct.getMessage(stream, { last_by_subj: subject }))?.data;
+  }
+
+  /** An object of a bucket of the object store; undefined when there is none. @throws without a connection, or a bucket */
+  async object(bucket: string, name: string): Promise<Uint8Array | undefined> {
+    const store = await new Objm(this.#connectedNow()).open(bucket, { check: false });
+    return (await store.getBlob(name)) ?? undefined;
+  }
+
+  #connectedNow(): NatsConnection {
+    const { connection } = this;
+    if (!connection) throw new Error('there is no connection to NATS');
+    return connection;
   }
 
   /** Publishes JSON on core NATS. False when not connected: the message is dropped, as nobody would hear it. */

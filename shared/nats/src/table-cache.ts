@@ -20,8 +20,18 @@ export interface CurrentTable {
   event: NostrEvent;
 }
 
+/** Where the last good table is kept; `TableCache` is one. */
+export interface TableStorage {
+  /** The epoch that was kept, verified. Undefined when there is none. @throws when it is damaged */
+  load(roots: readonly string[], cluster: string): CurrentTable | undefined;
+  loadRevocations(): NostrEvent[];
+  saveRevocations(events: readonly NostrEvent[]): void;
+  /** Settled when it returns: it would survive a power failure. @throws when the disk refuses */
+  save(current: CurrentTable): void;
+}
+
 /** The last good table, kept in a folder of the service's own, so that it serves from the first moment after a restart. */
-export class TableCache {
+export class TableCache implements TableStorage {
   readonly #dir: string;
 
   /** @throws when the folder can't be made. */

@@ -8,10 +8,8 @@ import {
   type Manifest,
   Revocations,
 } from '@covey/table';
-import type { NatsConnection, Subscription } from '@nats-io/transport-node';
-import type { NatsLink } from './link.ts';
-import { type CurrentTable, TableCache } from './table-cache.ts';
-import { TableWays } from './table-ways.ts';
+import { type CurrentTable, TableCache, type TableStorage } from './table-cache.ts';
+import { type HttpGet, type TableLink, TableWays } from './table-ways.ts';
 
 const TABLE_BYTES_MAX = 1 << 30;
 const POLL_MS = 15_000;
@@ -36,16 +34,20 @@ export interface TableFollowerOptions {
   cluster: string;
   /** Root public keys (hex) that are trusted. */
   roots: readonly string[];
-  /** Folder of its own for the last good table. */
-  dir: string;
-  /** Absent: only HTTP and the cached table are there. */
-  link?: NatsLink | undefined;
+  /** Folder of its own for the last good table, or what stands for one. */
+  dir: string | TableStorage;
+  /** A `NatsLink`. Absent: only HTTP and the cached table are there. */
+  link?: TableLink | undefined;
   /** How many coordinators must have signed an epoch; 1 when not given. */
   signaturesMin?: number | undefined;
   /** Where manifest and table can be had over HTTP when NATS does not have them: addresses that serve `/v1/table`. */
   httpBases?: ((current: CurrentTable | undefined) => readonly string[]) | undefined;
   /** Milliseconds between looks at whether there is something new; 15 s when not given. */
   pollMs?: number | undefined;
+  /** A number of this process's own, so that all do not ask at the same time; its process id when not given. */
+  turn?: number | undefined;
+  /** `fetch` when not given. */
+  get?: HttpGet | undefined;
   log: { info(fields: object, text: string): void; warn(fields: object, text: string): void };
   onRefused?: (refusal: Refusal) => void;
 }
@@ -57,15 +59,15 @@ export interface TableFollowerOptions {
  */
 export class TableFollower {
   readonly #options: TableFollowerOptions;
-  readonly #cache: TableCache;
+  readonly #cache: TableStorage;
   readonly #ways: TableWays;
   readonly #revocations: Revocations;
   readonly #listeners = new Set<(current: CurrentTable) => void>();
   readonly #signaturesMin: number;
+  readonly #turn: number;
   #current: CurrentTable | undefined;
   #cosignatures: { epoch: number; events: readonly NostrEvent[] } = { epoch: 0, events: [] };
-  readonly #subscriptions: Subscription[] = [];
-  #stopListening: (() => void) | undefined;
+  #stopListening: (() => void)[] = [];
   #poll: NodeJS.Timeout | undefined;
   #polls = 0;
   #wanted: NostrEvent | undefined;
@@ -78,9 +80,12 @@ export class TableFollower {
   constructor(options: TableFollowerOptions) {
     this.#options = options;
     this.#signaturesMin = options.signaturesMin ?? 1;
-    this.#cache = new TableCache(options.dir);
-    this.#ways = new TableWays(options.cluster, (text, error) =>
-      options.log.info({ error: String(error) }, text),
+    this.#turn = options.turn ?? process.pid;
+    this.#cache = typeof options.dir === 'string' ? new TableCache(options.dir) : options.dir;
+    this.#ways = new TableWays(
+      options.cluster,
+      (text, error) => options.log.info({ error: String(error) }, text),
+      options.get,
     );
     this.#revocations = new Revocations(options.roots, options.cluster);
   }
@@ -117,11 +122,11 @@ export class TableFollower {
     } catch (error) {
       log.warn({ error: String(error) }, 'the cached table is not usable; waiting for a fresh one');
     }
-    this.#stopListening = link?.onConnect((connection) => this.#listen(connection));
+    if (link) this.#listen(link);
     // Catches what was published while a subscription was being set up, and what only HTTP has. Spread by process.
     this.#poll = setInterval(
       () => void this.#look(),
-      pollMs + Math.floor(pollMs * (process.pid % 100) * 0.002),
+      pollMs + Math.floor(pollMs * (this.#turn % 100) * 0.002),
     );
     this.#poll.unref();
     if (!link) void this.#look();
@@ -130,45 +135,37 @@ export class TableFollower {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#poll);
-    this.#stopListening?.();
-    this.#unsubscribe();
+    for (const stop of this.#stopListening) stop();
     await this.#working;
   }
 
-  #unsubscribe(): void {
-    for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
-  }
-
-  #listen(connection: NatsConnection): void {
-    this.#unsubscribe();
+  /** Looks at every connect, behind the subscriptions: what comes out meanwhile is heard or found. */
+  #listen(link: TableLink): void {
     const subjects = subjectsOf(this.#options.cluster);
-    const hear = (subject: string, take: (data: Uint8Array) => void) =>
-      this.#subscriptions.push(
-        connection.subscribe(subject, {
-          callback: (error, message) => {
-            if (!error) take(message.data);
-          },
-        }),
-      );
-    hear(subjects.manifest, (data) => this.#offerBytes(data));
-    hear(subjects.revocations, (data) => this.#learnRevocations(readJson(data)));
-    if (this.#signaturesMin > 1)
-      hear(subjects.allCosignatures, () => {
-        if (this.#held) this.#offer(this.#held);
-      });
-    void this.#look();
+    this.#stopListening = [
+      link.hear(subjects.manifest, (data) => this.#offerBytes(data)),
+      link.hear(subjects.revocations, (data) => this.#learnRevocations(readJson(data))),
+      ...(this.#signaturesMin > 1
+        ? [
+            link.hear(subjects.allCosignatures, () => {
+              if (this.#held) this.#offer(this.#held);
+            }),
+          ]
+        : []),
+      link.onConnect(() => void this.#look()),
+    ];
   }
 
   /** Looks for revocations and the newest manifest, over NATS when it is there, over HTTP when it is not. */
   async #look(): Promise<void> {
-    const connection = this.#options.link?.connection;
+    const { link } = this.#options;
     if (this.#stopped) return;
     const subjects = subjectsOf(this.#options.cluster);
     let found = false;
-    if (connection) {
+    if (link?.connected) {
       try {
-        this.#learnRevocations(await this.#ways.lastOf(connection, subjects.revocations));
-        const manifest = await this.#ways.lastOf(connection, subjects.manifest);
+        this.#learnRevocations(await this.#ways.lastOf(link, subjects.revocations));
+        const manifest = await this.#ways.lastOf(link, subjects.manifest);
         if (manifest) this.#offer(manifest as NostrEvent);
         found = manifest !== undefined;
       } catch (error) {
@@ -197,7 +194,7 @@ export class TableFollower {
   /** Where the table may be had over HTTP: the list turned by one at each look. */
   #bases(): string[] {
     const all = [...(this.#options.httpBases?.(this.#current) ?? [])];
-    const turn = all.length > 0 ? (this.#polls + process.pid) % all.length : 0;
+    const turn = all.length > 0 ? (this.#polls + this.#turn) % all.length : 0;
     return [...all.slice(turn), ...all.slice(0, turn)];
   }
 
@@ -256,7 +253,7 @@ export class TableFollower {
     const { table, way } = await this.#ways.obtain(
       manifest,
       this.#current?.table,
-      this.#options.link?.connection,
+      this.#options.link,
       this.#bases().slice(0, BASES_MAX),
     );
     if (table.epoch !== manifest.epoch || table.cluster !== manifest.cluster)
@@ -278,14 +275,14 @@ export class TableFollower {
   }
 
   async #findCosignatures(epoch: number): Promise<NostrEvent[]> {
-    const connection = this.#options.link?.connection;
+    const { link } = this.#options;
     const found: NostrEvent[] = [];
     const take = (list: unknown) => {
       if (Array.isArray(list)) found.push(...(list.slice(0, COSIGNATURES_MAX) as NostrEvent[]));
     };
     try {
-      if (connection)
-        take(await this.#ways.lastOf(connection, subjectsOf(this.#options.cluster).cosignatures(epoch)));
+      if (link?.connected)
+        take(await this.#ways.lastOf(link, subjectsOf(this.#options.cluster).cosignatures(epoch)));
       else for (const base of this.#bases().slice(0, BASES_MAX)) take(await this.#ways.cosignaturesAt(base));
     } catch (error) {
       this.#options.log.info({ epoch, error: String(error) }, 'signatures could not be fetched');

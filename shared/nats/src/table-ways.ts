@@ -1,9 +1,6 @@
 import type { NostrEvent } from '@covey/nostr';
 import { subjectsOf } from '@covey/protocol';
 import { applyDelta, type Manifest, merkleRoot, PlacementTable } from '@covey/table';
-import { jetstreamManager } from '@nats-io/jetstream';
-import { Objm } from '@nats-io/obj';
-import type { NatsConnection } from '@nats-io/transport-node';
 
 /** Longest chain of deltas that is followed before the snapshot is fetched instead. */
 const DELTAS_MAX = 32;
@@ -14,6 +11,27 @@ const TABLE_MS_MAX = 120_000;
 
 type Note = (text: string, error: unknown) => void;
 
+/** What following a table needs of NATS; `NatsLink` is one. */
+export interface TableLink {
+  readonly connected: boolean;
+  /** Calls `listener` on every connect from now on, and at once when connected already. Returns how to stop it. */
+  onConnect(listener: () => void): () => void;
+  /** Calls `take` with every message on a subject, over all connections. Returns how to stop it. */
+  hear(subject: string, take: (data: Uint8Array) => void): () => void;
+  /** The last message on a subject of a stream; undefined when there is none. @throws when out of reach */
+  last(stream: string, subject: string): Promise<Uint8Array | undefined>;
+  /** An object of a bucket; undefined when there is none. @throws when out of reach */
+  object(bucket: string, name: string): Promise<Uint8Array | undefined>;
+}
+
+/** The body of an answer 200, of at most `bytesMax`; undefined for 304 and 404. @throws for everything else */
+export type HttpGet = (
+  url: string,
+  bytesMax: number,
+  msMax: number,
+  etag?: string,
+) => Promise<Uint8Array | undefined>;
+
 /** No way led to the table that a manifest names. */
 export class TableUnavailableError extends Error {
   override name = 'TableUnavailableError';
@@ -23,27 +41,26 @@ export class TableUnavailableError extends Error {
 export class TableWays {
   readonly #cluster: string;
   readonly #note: Note;
+  readonly #get: HttpGet;
 
-  constructor(cluster: string, note: Note) {
+  constructor(cluster: string, note: Note, get: HttpGet = getOverHttp) {
     this.#cluster = cluster;
     this.#note = note;
+    this.#get = get;
   }
 
   /** @param bases where tables are served over HTTP. @throws TableUnavailableError */
   async obtain(
     manifest: Manifest,
     current: PlacementTable | undefined,
-    connection: NatsConnection | undefined,
+    link: TableLink | undefined,
     bases: readonly string[],
   ): Promise<{ table: PlacementTable; way: string }> {
     const ways: [string, () => Promise<PlacementTable>][] = [];
     const steps = current ? manifest.epoch - current.epoch : 0;
-    if (connection && current && steps > 0 && steps <= DELTAS_MAX)
-      ways.push([
-        `${steps} delta${steps > 1 ? 's' : ''}`,
-        () => this.#byDeltas(manifest, current, connection),
-      ]);
-    if (connection) ways.push(['the snapshot', () => this.#bySnapshot(manifest, connection)]);
+    if (link?.connected && current && steps > 0 && steps <= DELTAS_MAX)
+      ways.push([`${steps} delta${steps > 1 ? 's' : ''}`, () => this.#byDeltas(manifest, current, link)]);
+    if (link?.connected) ways.push(['the snapshot', () => this.#bySnapshot(manifest, link)]);
     for (const base of bases) ways.push([base, () => this.#byHttp(manifest, base)]);
     let last: unknown = new Error('there is no connection to NATS, and no place that serves it over HTTP');
     for (const [way, get] of ways) {
@@ -60,46 +77,35 @@ export class TableWays {
     );
   }
 
-  async #byDeltas(
-    manifest: Manifest,
-    current: PlacementTable,
-    connection: NatsConnection,
-  ): Promise<PlacementTable> {
+  async #byDeltas(manifest: Manifest, current: PlacementTable, link: TableLink): Promise<PlacementTable> {
     const subjects = subjectsOf(this.#cluster);
-    const manager = await jetstreamManager(connection, { checkAPI: false });
     let table = current;
     while (table.epoch < manifest.epoch) {
-      const delta = await manager.direct.getMessage(subjects.tableStream, {
-        last_by_subj: subjects.delta(table.epoch + 1),
-      });
+      const delta = await link.last(subjects.tableStream, subjects.delta(table.epoch + 1));
       if (!delta) throw new Error(`no delta to epoch ${table.epoch + 1}`);
-      table = applyDelta(table, delta.data);
+      table = applyDelta(table, delta);
     }
     if (table.root !== manifest.root) throw new Error('the deltas lead to another table');
     return table;
   }
 
-  async #bySnapshot(manifest: Manifest, connection: NatsConnection): Promise<PlacementTable> {
+  async #bySnapshot(manifest: Manifest, link: TableLink): Promise<PlacementTable> {
     const { snapshotBucket } = subjectsOf(this.#cluster);
-    const bucket = await new Objm(connection).open(snapshotBucket, { check: false });
-    const bytes = await bucket.getBlob(manifest.root);
+    const bytes = await link.object(snapshotBucket, manifest.root);
     if (!bytes) throw new Error(`no snapshot of epoch ${manifest.epoch} in the object store`);
     return checked(bytes, manifest);
   }
 
   async #byHttp(manifest: Manifest, base: string): Promise<PlacementTable> {
-    const answer = await get(`${base}/v1/table`, manifest.tableBytes, TABLE_MS_MAX);
+    const answer = await this.#get(`${base}/v1/table`, manifest.tableBytes, TABLE_MS_MAX);
     if (!answer) throw new Error('it has no table');
     return checked(answer, manifest);
   }
 
   /** The last messages on a subject of the table's stream, as JSON; undefined when there is none. */
-  async lastOf(connection: NatsConnection, subject: string): Promise<unknown> {
-    const manager = await jetstreamManager(connection, { checkAPI: false });
-    const stored = await manager.direct.getMessage(subjectsOf(this.#cluster).tableStream, {
-      last_by_subj: subject,
-    });
-    return stored ? JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(stored.data)) : undefined;
+  async lastOf(link: TableLink, subject: string): Promise<unknown> {
+    const stored = await link.last(subjectsOf(this.#cluster).tableStream, subject);
+    return stored && JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(stored));
   }
 
   /** The manifest that is served at `base`; undefined when it is still `known`. @param known id of a manifest event. */
@@ -116,7 +122,7 @@ export class TableWays {
   }
 
   async #json(url: string, etag?: string): Promise<unknown> {
-    const bytes = await get(url, MANIFEST_BYTES_MAX, HTTP_MS_MAX, etag);
+    const bytes = await this.#get(url, MANIFEST_BYTES_MAX, HTTP_MS_MAX, etag);
     return bytes && JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   }
 }
@@ -127,8 +133,7 @@ function checked(bytes: Uint8Array, manifest: Manifest): PlacementTable {
   return new PlacementTable(bytes);
 }
 
-/** The body of an answer 200, of at most `bytesMax`; undefined for 304 and 404. @throws for everything else */
-async function get(
+async function getOverHttp(
   url: string,
   bytesMax: number,
   msMax: number,

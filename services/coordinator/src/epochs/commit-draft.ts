@@ -37,26 +37,42 @@ export interface EpochDraft {
   inputsPieces?: EpochRow['inputsPieces'];
 }
 
-export interface CommitContext {
-  sql: Sql;
+/** In whose name an epoch is made. */
+export interface SignContext {
   cluster: string;
   fence: number;
   keys: CoordinatorKeys;
 }
 
+export interface CommitContext extends SignContext {
+  sql: Sql;
+}
+
 /**
  * Signs a draft as the successor of `last` and commits it under the fence. The only way in which an epoch comes to be,
- * whether it is a new placement, a step of one, or an old content again. Publishing is the outbox's business.
+ * whether it is a new placement, a step of one, or an old content again; steps are committed by `MoveStore`. Publishing
+ * is the outbox's business.
  * @param together further statements of the same transaction: what they write stands if and only if the epoch does.
  * @returns id of the manifest.
  * @throws FencedError when this coordinator no longer leads, or `last` is no longer the last epoch.
  */
 export async function commitDraft(
-  { sql, cluster, fence, keys }: CommitContext,
+  context: CommitContext,
   last: EpochHead | undefined,
   draft: EpochDraft,
   together?: (tx: TransactionSql, manifest: NostrEvent) => Promise<void>,
 ): Promise<string> {
+  const row = signDraft(context, last, draft);
+  await commitEpoch(context.sql, row, together && ((tx) => together(tx, row.manifest)));
+  return row.manifestId;
+}
+
+/** The row of an epoch: a draft, signed as the successor of `last`. Pure. */
+export function signDraft(
+  { cluster, fence, keys }: SignContext,
+  last: EpochHead | undefined,
+  draft: EpochDraft,
+): EpochRow {
   const { epoch, createdAt, root, inputs, target = null, members, counts, table } = draft;
   const manifest = signManifest(
     {
@@ -76,9 +92,7 @@ export async function commitDraft(
     keys.secretKey,
     keys.certificate,
   );
-  const row: EpochRow = { ...draft, target: draft.target, fence, manifest, manifestId: manifest.id };
-  await commitEpoch(sql, row, together && ((tx) => together(tx, manifest)));
-  return manifest.id;
+  return { ...draft, target: draft.target, fence, manifest, manifestId: manifest.id };
 }
 
 /** Where an epoch's content comes from. */

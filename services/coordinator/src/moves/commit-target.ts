@@ -1,18 +1,18 @@
-import { checkStep, type KeyOf, type StepInput, StepPlanner } from '@covey/moves';
+import { checkStep, type StepInput, StepPlanner } from '@covey/moves';
 import { PlacementTable } from '@covey/table';
 import {
-  type CommitContext,
-  commitDraft,
   draftStep,
   type EpochDraft,
   type EpochOrigin,
+  type SignContext,
+  signDraft,
 } from '../epochs/commit-draft.ts';
-import { type EpochHead, type EpochRow, tableOf } from '../epochs/epoch-store.ts';
-import { readTarget, writeTarget } from './target-store.ts';
+import type { EpochHead, EpochRow } from '../epochs/epoch-store.ts';
+import type { MoveStore } from './move-store.ts';
 
 /** What the first step to a target needs to know. */
 export interface MoveContext {
-  keysBetween: (current: PlacementTable, target: PlacementTable) => Promise<KeyOf>;
+  store: MoveStore;
   /** What members said, for a step from `current`. */
   stepInput: (
     current: PlacementTable,
@@ -41,14 +41,15 @@ export interface NewTarget {
  * @throws FencedError, IllegalStepError
  */
 export async function commitTarget(
-  context: CommitContext,
+  context: SignContext,
   moves: MoveContext,
   last: EpochHead,
   { table: target, nowMs, reason, moved, origin, report }: NewTarget,
 ): Promise<EpochDraft> {
-  const current = new PlacementTable(await tableOf(context.sql, last.epoch));
-  const phases = (await readTarget(context.sql))?.phases ?? new Map<number, number>();
-  const keyOf = await moves.keysBetween(current, target);
+  const { store } = moves;
+  const current = new PlacementTable(await store.tableOf(last.epoch));
+  const phases = (await store.target())?.phases ?? new Map<number, number>();
+  const keyOf = await store.keysBetween(current, target);
   const step = new StepPlanner(current, target, keyOf).plan(moves.stepInput(current, phases, nowMs));
   const content = step.kind === 'step' ? step.content : current.content();
   const draft = draftStep(last, current, content, {
@@ -59,7 +60,9 @@ export async function commitTarget(
     report,
   });
   checkStep(current, new PlacementTable(draft.table), keyOf);
-  const next = step.kind === 'step' ? step.phases : phases;
-  await commitDraft(context, last, draft, (tx) => writeTarget(tx, target, next));
+  await store.commit(signDraft(context, last, draft), {
+    target,
+    phases: step.kind === 'step' ? step.phases : phases,
+  });
   return draft;
 }

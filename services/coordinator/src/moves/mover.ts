@@ -10,23 +10,22 @@ import {
   StepPlanner,
   type Waiting,
 } from '@covey/moves';
-import { readControls, type Sql } from '@covey/postgres';
 import { PlacementTable } from '@covey/table';
-import { type CommitContext, commitDraft, draftStep } from '../epochs/commit-draft.ts';
-import { type EpochHead, FencedError, lastEpoch, tableOf } from '../epochs/epoch-store.ts';
+import { draftStep, type SignContext, signDraft } from '../epochs/commit-draft.ts';
+import { type EpochHead, FencedError } from '../epochs/epoch-store.ts';
 import type { MoveContext } from './commit-target.ts';
 import type { MemberReports } from './member-reports.ts';
+import type { MoveStore } from './move-store.ts';
 import type { Serial } from './serial.ts';
-import { readTarget, type Target, targetRoot, writePhases } from './target-store.ts';
-import { WholeKeys } from './whole-keys.ts';
+import type { Target } from './target-store.ts';
 
 /** While groups move, an epoch is renewed so long before the time is over until which members may start. */
 const RENEW_MS = 6 * 3_600_000;
 
 export interface MoverOptions {
-  sql: Sql;
+  store: MoveStore;
   /** Undefined while this coordinator does not lead. */
-  context: () => CommitContext | undefined;
+  context: () => SignContext | undefined;
   reports: MemberReports;
   serial: Serial;
   policy: MovePolicy;
@@ -51,7 +50,7 @@ export interface MoverOptions {
  */
 export class Mover implements MoveContext {
   readonly #options: MoverOptions;
-  readonly #keys: WholeKeys;
+  readonly store: MoveStore;
   readonly #applied = new AppliedTimes();
   #timer: NodeJS.Timeout | undefined;
   #working: Promise<void> = Promise.resolve();
@@ -63,7 +62,7 @@ export class Mover implements MoveContext {
 
   constructor(options: MoverOptions) {
     this.#options = options;
-    this.#keys = new WholeKeys(options.sql);
+    this.store = options.store;
   }
 
   start(): void {
@@ -94,8 +93,6 @@ export class Mover implements MoveContext {
     }, this.#options.stepMs);
   }
 
-  keysBetween = (current: PlacementTable, target: PlacementTable) => this.#keys.between(current, target);
-
   /** @param targetSinceMs Unix milliseconds */
   stepInput = (
     current: PlacementTable,
@@ -124,11 +121,11 @@ export class Mover implements MoveContext {
   };
 
   async #look(): Promise<void> {
-    const { sql, onWaiting } = this.#options;
+    const { store, onWaiting } = this.#options;
     const context = this.#options.context();
     if (!context || this.#stopped) return;
-    const last = await lastEpoch(sql);
-    if (!last || (await readControls(sql)).paused) return;
+    const last = await store.last();
+    if (!last || (await store.isPaused())) return;
     const planned = await this.#plannerFor(last);
     if (!planned) return;
     const { planner, table, target } = planned;
@@ -141,33 +138,33 @@ export class Mover implements MoveContext {
   }
 
   async #plannerFor(last: EpochHead) {
-    const { sql } = this.#options;
-    const root = await targetRoot(sql);
+    const { store } = this.#options;
+    const root = await store.targetRoot();
     if (root === undefined) return undefined;
     if (this.#planned?.epoch === last.epoch && this.#planned.root === root) return this.#planned;
-    const target = await readTarget(sql);
+    const target = await store.target();
     if (!target) return undefined;
-    const table = new PlacementTable(await tableOf(sql, last.epoch));
-    const planner = new StepPlanner(table, target.table, await this.keysBetween(table, target.table));
+    const table = new PlacementTable(await store.tableOf(last.epoch));
+    const planner = new StepPlanner(table, target.table, await store.keysBetween(table, target.table));
     this.#planned = { epoch: last.epoch, root, planner, table, target };
     return this.#planned;
   }
 
   async #commit(
-    context: CommitContext,
+    context: SignContext,
     last: EpochHead,
     { table, target }: { table: PlacementTable; target: Target },
     step: Extract<Step, { kind: 'step' }>,
   ): Promise<void> {
-    const { log, onStep, clock } = this.#options;
+    const { store, log, onStep, clock } = this.#options;
     const draft = draftStep(last, table, step.content, {
       createdAt: Math.floor(clock() / 1000),
       reason: 'moves',
       moved: step.changes.accounts,
     });
     const next = new PlacementTable(draft.table);
-    checkStep(table, next, await this.keysBetween(table, next));
-    await commitDraft(context, last, draft, (tx) => writePhases(tx, step.phases));
+    checkStep(table, next, await store.keysBetween(table, next));
+    await store.commit(signDraft(context, last, draft), { phases: step.phases });
     const { groups, byPhase } = countMoves(next);
     log.info(
       {
@@ -184,18 +181,15 @@ export class Mover implements MoveContext {
 
   /** Moves that take long need a later time until which members may start: the same content, signed anew. */
   async #renew(
-    context: CommitContext,
+    context: SignContext,
     last: EpochHead,
     { table, target }: { table: PlacementTable; target: Target },
   ): Promise<void> {
-    const { clock, onStep, sql } = this.#options;
-    const rows = await sql<{ until: string | null }[]>`
-      select (select tag->>1 from json_array_elements(manifest->'tags') as tag where tag->>0 = 'moves-until') as until
-      from epochs where epoch = ${last.epoch}`;
-    if (Number(rows[0]?.until ?? 0) * 1000 - clock() > RENEW_MS) return;
+    const { clock, onStep, store } = this.#options;
+    if ((await store.movesUntil(last.epoch)) * 1000 - clock() > RENEW_MS) return;
     const createdAt = Math.floor(clock() / 1000);
     const draft = draftStep(last, table, table.content(), { createdAt, reason: 'moves go on', moved: 0 });
-    await commitDraft(context, last, draft, (tx) => writePhases(tx, target.phases));
+    await store.commit(signDraft(context, last, draft), { phases: target.phases });
     onStep(draft.epoch);
   }
 

@@ -1,10 +1,9 @@
-import type { NatsLink } from '@covey/nats';
 import { readAck, readHeartbeat, subjectsOf } from '@covey/protocol';
-import type { Subscription } from '@nats-io/transport-node';
+import type { Hearing } from '../hearing.ts';
 import type { MemberReports } from './member-reports.ts';
 
 export interface ReportFeedOptions {
-  link: NatsLink;
+  link: Hearing;
   cluster: string;
   reports: MemberReports;
   /** Ids of the members whose word counts, as they are now. */
@@ -16,8 +15,7 @@ export interface ReportFeedOptions {
 /** Brings heartbeats and acknowledgements from NATS to MemberReports. What is malformed is passed over: others say so. */
 export class ReportFeed {
   readonly #options: ReportFeedOptions;
-  #subscriptions: Subscription[] = [];
-  #stopListening: (() => void) | undefined;
+  #stopHearing: (() => void)[] = [];
 
   constructor(options: ReportFeedOptions) {
     this.#options = options;
@@ -26,56 +24,37 @@ export class ReportFeed {
   start(): void {
     const { link, cluster, reports, nowMs } = this.#options;
     const subjects = subjectsOf(cluster);
-    this.#stopListening = link.onConnect((connection) => {
-      this.#unsubscribe();
-      this.#subscriptions = [
-        connection.subscribe(subjects.heartbeats, {
-          callback: (error, { data, subject }) => {
-            this.#take(
-              error,
-              subject,
-              subjects.heartbeat,
-              () => readHeartbeat(data),
-              (beat) => {
-                reports.heartbeat(beat, nowMs());
-              },
-            );
-          },
-        }),
-        connection.subscribe(subjects.acks, {
-          callback: (error, { data, subject }) => {
-            this.#take(
-              error,
-              subject,
-              subjects.ack,
-              () => readAck(data),
-              (ack) => reports.ack(ack),
-            );
-          },
-        }),
-      ];
-    });
+    this.#stopHearing = [
+      link.hear(subjects.heartbeats, (data, subject) =>
+        this.#take(
+          subject,
+          subjects.heartbeat,
+          () => readHeartbeat(data),
+          (beat) => reports.heartbeat(beat, nowMs()),
+        ),
+      ),
+      link.hear(subjects.acks, (data, subject) =>
+        this.#take(
+          subject,
+          subjects.ack,
+          () => readAck(data),
+          (ack) => reports.ack(ack),
+        ),
+      ),
+    ];
   }
 
   stop(): void {
-    this.#stopListening?.();
-    this.#unsubscribe();
-  }
-
-  #unsubscribe(): void {
-    for (const subscription of this.#subscriptions) subscription.unsubscribe();
-    this.#subscriptions = [];
+    for (const stop of this.#stopHearing.splice(0)) stop();
   }
 
   /** The server lets a member publish under its own id alone, so the subject says who speaks. */
   #take<T extends { member: string }>(
-    error: Error | null,
     subject: string,
     subjectOf: (member: string) => string,
     read: () => T,
     take: (message: T) => void,
   ): void {
-    if (error) return;
     const members = this.#options.members();
     this.#options.reports.retain(members);
     try {
