@@ -230,6 +230,11 @@ describe('the chain of manifests at a follower, with real servers', () => {
     await waitFor(() => wiped.epoch() === 5 && away.epoch() === 5, 'the table over HTTP');
     assert.deepEqual(away.follower.current!.event, fifth.manifest);
 
+    // Told by a member that it has a newer one, it looks there at once, and not at the next poll.
+    const told = follow('told', { httpBases: () => ['http://127.0.0.1:9'], pollMs: 3_600_000 }, false);
+    told.follower.lookAt(relay!.url);
+    await waitFor(() => told.epoch() === 5, 'the table of the member that told of it');
+
     const response = await fetch(`${base}/v1/table`, {
       headers: { 'if-none-match': `"${fifth.table.root}"` },
     });

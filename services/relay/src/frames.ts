@@ -13,7 +13,8 @@ export type ClientFrame =
   | { type: 'MEMBER' }
   | { type: 'COVEY'; frame: readonly unknown[] }
   | { type: 'REPAIR'; frame: readonly unknown[] }
-  | { type: 'PROBE'; frame: readonly unknown[] };
+  | { type: 'PROBE'; frame: readonly unknown[] }
+  | { type: 'EPOCH'; epoch: unknown };
 
 /** A message that is no valid frame. `subscription` is set where CLOSED can say so, else it is a NOTICE. */
 export class BadFrameError extends Error {
@@ -60,6 +61,8 @@ export function parseFrame(text: string, limits: Limits): ClientFrame {
       return { type: 'REPAIR', frame };
     case 'COVEY-PROBE':
       return { type: 'PROBE', frame };
+    case 'COVEY-EPOCH':
+      return { type: 'EPOCH', epoch: frame[1] };
     default: {
       const name = typeof frame[0] === 'string' ? `"${frame[0].slice(0, 16).toWellFormed()}"` : 'that';
       throw new BadFrameError(`${name} is no message that this relay knows`);

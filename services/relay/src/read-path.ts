@@ -38,18 +38,19 @@ export class ReadPath {
   }
 
   /**
-   * @param hereOnly another member asks: it does the asking around itself
+   * @param asker another member, with the epoch that it applies: it does the asking around itself
    * @param named the client was told where the rest lives, and asks there itself
    * @throws StoreError
    */
   async serve(
     subscription: Subscription,
     outbound: Outbound,
-    hereOnly: boolean,
+    asker?: { epoch: number },
     named = false,
   ): Promise<void> {
     const { enforcer, limits } = this.#options;
     const { filters } = subscription;
+    const hereOnly = asker !== undefined;
     const { parts, open } = hereOnly ? { parts: [], open: false } : remoteParts(enforcer(), filters);
     const asked = parts.length > 0 && !named;
     const remote = asked
@@ -79,11 +80,19 @@ export class ReadPath {
             `the copies of ${remote.fillingKeys} of the accounts in "${subscription.id}" are being filled: something may be missing until they are whole`,
           ),
         );
-      if (hereOnly && filters.some((filter) => enforcer().fills(filter)))
+      if (asker && (this.#isStale(asker.epoch) || filters.some((filter) => enforcer().fills(filter))))
         outbound.send(JSON.stringify(['COVEY-FILLING', subscription.id]));
       const missing = this.#options.awaitsTable() || (open && !foundAllIds(filters, events.length));
       await subscription.answer(events, completeness(filters, here, cut, remote.complete, missing));
     });
+  }
+
+  /**
+   * Whether accounts may have left this member and come back between the epoch here and the asker's: what it holds by its
+   * own table it held all along only if no epoch lies between.
+   */
+  #isStale(askerEpoch: number): boolean {
+    return askerEpoch > (this.#options.enforcer().table?.epoch ?? 0) + 1;
   }
 
   /** What is stored here and, for clients, what was forwarded from here lately. */

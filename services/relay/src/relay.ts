@@ -230,6 +230,10 @@ export class Relay {
           this.#tellBehind(member, answer);
           return detector.probed(frame, member, answer);
         },
+        toldEpoch: (epoch, member) => {
+          const url = this.#links.get(member)?.url;
+          if (epoch > this.epoch + 1 && url) options.tables.lookAt?.(url);
+        },
         writes,
         reads: new ReadPath({
           ...shared,

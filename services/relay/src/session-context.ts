@@ -30,6 +30,8 @@ export interface SessionContext {
   repairServer: () => RepairServer;
   /** Takes another member's probe; `answer` is called once when it can be answered. @returns false when it is malformed */
   probed: (frame: readonly unknown[], member: string, answer: (frame: string) => void) => boolean;
+  /** Another member applies this epoch. */
+  toldEpoch: (epoch: number, member: string) => void;
   enforcer: () => Enforcer;
   clusterField: () => ClusterField;
   relayUrl: () => string;

@@ -17,6 +17,8 @@ export class SessionSubscriptions {
   #ended = false;
   /** Set when the connection's client understands placement. */
   announced: AnnouncedClient | undefined;
+  /** What the member that asks here applies, as it said last. */
+  askerEpoch = 0;
 
   constructor(context: SessionContext, outbound: Outbound, proven: ProvenKeys) {
     this.#context = context;
@@ -63,7 +65,8 @@ export class SessionSubscriptions {
     subscription.mayRead = this.#proven.mayRead;
     this.#open.set(id, subscription);
     live.add(subscription);
-    void reads.serve(subscription, this.#outbound, isMember, named === 'some').catch((error) => {
+    const asker = isMember ? { epoch: this.askerEpoch } : undefined;
+    void reads.serve(subscription, this.#outbound, asker, named === 'some').catch((error) => {
       reads.report(error);
       if (this.#open.get(id) !== subscription) return;
       this.drop(id);

@@ -128,6 +128,9 @@ export class Session {
       case 'PROBE':
         this.#answerProbe(frame.frame);
         break;
+      case 'EPOCH':
+        this.#takeEpoch(frame.epoch);
+        break;
     }
   }
 
@@ -257,6 +260,18 @@ export class Session {
     if (member === undefined) this.#outbound.send(notice('restricted: probes are between members'));
     else if (!this.#context.probed(frame, member, (answer) => this.#outbound.send(answer)))
       this.#bad('a probe is ["COVEY-PROBE", number, rumours, member?]');
+  }
+
+  /** Another member says which epoch it applies, before what it asks by it. */
+  #takeEpoch(epoch: unknown): void {
+    const { member } = this.#proven;
+    if (member === undefined) this.#outbound.send(notice('restricted: epochs are told between members'));
+    else if (typeof epoch !== 'number' || !Number.isSafeInteger(epoch) || epoch < 0)
+      this.#bad('an epoch is ["COVEY-EPOCH", number]');
+    else {
+      this.#subscriptions.askerEpoch = epoch;
+      this.#context.toldEpoch(epoch, member);
+    }
   }
 
   /** Another member compares what both hold. */

@@ -21,6 +21,8 @@ export interface TableSource {
   /** Calls `listener` with the current table, if any, and every later one. Returns how to stop it. */
   onTable(listener: (applied: AppliedTable) => void): () => void;
   start(): void;
+  /** A member, reached at this URL, applies a newer epoch: the table can be had there. */
+  lookAt?(memberUrl: string): void;
   stop(): Promise<void>;
 }
 

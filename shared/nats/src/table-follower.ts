@@ -15,6 +15,8 @@ const TABLE_BYTES_MAX = 1 << 30;
 const POLL_MS = 15_000;
 /** While NATS has a manifest, HTTP is asked only every so many polls: for a newer one. */
 const HTTP_POLLS = 8;
+/** Least time between two looks at members that say they have a newer table. */
+const TOLD_MS_MIN = 2_000;
 /** Places that are asked over HTTP for one table. */
 const BASES_MAX = 3;
 
@@ -76,6 +78,9 @@ export class TableFollower {
   #working: Promise<void> | undefined;
   #refused = '';
   #stopped = false;
+  /** Where the manifest came from over HTTP that is being looked at: the table is there as well. */
+  #offeredBy: string | undefined;
+  #toldAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: TableFollowerOptions) {
     this.#options = options;
@@ -178,24 +183,36 @@ export class TableFollower {
   }
 
   /** Asks one place a time, another at each look. */
-  async #lookOverHttp(): Promise<void> {
-    const bases = this.#bases();
-    const base = bases[0];
+  async #lookOverHttp(base = this.#bases()[0]): Promise<void> {
     if (!base || this.#stopped) return;
     try {
       this.#learnRevocations(await this.#ways.revocationsAt(base));
       const manifest = await this.#ways.manifestAt(base, this.#current?.event.id);
-      if (manifest) this.#offer(manifest);
+      if (!manifest) return;
+      this.#offeredBy = base;
+      this.#offer(manifest);
     } catch (error) {
       this.#options.log.info({ base, error: String(error) }, 'no manifest to be had over HTTP');
     }
   }
 
-  /** Where the table may be had over HTTP: the list turned by one at each look. */
+  /**
+   * A member that is reached at `memberUrl` says that it applies a newer epoch: it is asked for it, once in a while. What it
+   * says is checked like everything else.
+   */
+  lookAt(memberUrl: string): void {
+    const nowMs = performance.now();
+    if (this.#stopped || nowMs - this.#toldAtMs < TOLD_MS_MIN) return;
+    this.#toldAtMs = nowMs;
+    void this.#lookOverHttp(memberUrl.replace(/^ws/, 'http').replace(/\/$/, ''));
+  }
+
+  /** Where the table may be had over HTTP: who offered the manifest, then the list turned by one at each look. */
   #bases(): string[] {
     const all = [...(this.#options.httpBases?.(this.#current) ?? [])];
     const turn = all.length > 0 ? (this.#polls + this.#turn) % all.length : 0;
-    return [...all.slice(turn), ...all.slice(0, turn)];
+    const rest = [...all.slice(turn), ...all.slice(0, turn)].filter((base) => base !== this.#offeredBy);
+    return this.#offeredBy === undefined ? rest : [this.#offeredBy, ...rest];
   }
 
   #learnRevocations(list: unknown, save = true): void {
@@ -223,6 +240,7 @@ export class TableFollower {
     this.#wanted = event;
     this.#working ??= this.#catchUp().finally(() => {
       this.#working = undefined;
+      this.#offeredBy = undefined;
     });
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Enforcer } from '@covey/enforcement';
 import { ALL_ALIVE, type MemberVerdicts } from '@covey/liveness';
+import type { MovePhase } from '@covey/table';
 import { type FixtureGroup, fixtureTable } from '../../../../test/conformance/placement-fixture.ts';
 import { Filling } from './filling.ts';
 
@@ -71,6 +72,18 @@ describe('a member that was away', () => {
   });
 });
 
+describe('members that come back together', () => {
+  it('each is full when all that live were asked: one that can not be reached yet is waited for', () => {
+    const filling = new Filling();
+    filling.update(at(0));
+    filling.taken(id(1), false, everyone, filling.begin());
+    filling.recheck(everyone);
+    assert.equal(filling.has(GROUP), true, 'member 2 may have what nobody else brings');
+    filling.recheck((member) => member !== id(2));
+    assert.equal(filling.has(GROUP), false, 'it is dead');
+  });
+});
+
 describe('a member that is appointed', () => {
   const table = tableOf();
   const absent = verdicts({ dead: [0, 1] });
@@ -97,5 +110,41 @@ describe('a member that is appointed', () => {
     assert.equal(filling.has(GROUP), true, 'no copy of the table was asked');
     filling.taken(id(2), false, alive, filling.begin());
     assert.equal(filling.has(GROUP), false);
+  });
+});
+
+describe('a member that passed over epochs', () => {
+  const later = (epochs: number, group: Partial<FixtureGroup>) =>
+    fixtureTable({
+      members: MEMBERS,
+      groups: [{ members: [0, 1, 2], accounts: [alice], ...group }],
+      slotMembers: [5],
+      epoch: 1 + epochs,
+    });
+  const fills = (before: Partial<FixtureGroup>, epochs: number, now: Partial<FixtureGroup> = {}) => {
+    const filling = new Filling();
+    filling.update(at(0, tableOf(before)));
+    for (const other of [1, 2]) filling.taken(id(other), false, everyone, filling.begin());
+    if (filling.has(GROUP)) filling.taken(id(3), false, everyone, filling.begin());
+    assert.equal(filling.has(GROUP), false, 'full before');
+    filling.update(at(0, later(epochs, now)));
+    return filling.has(GROUP);
+  };
+  const leaving = (phase: MovePhase) => ({ members: [1, 2, 3], move: { phase, from: [0, 1, 2] } });
+  const coming = (phase: MovePhase) => ({ members: [0, 1, 2], move: { phase, from: [1, 2, 3] } });
+
+  it('fills what may have left it and come back, and nothing else', () => {
+    const cases: [string, Partial<FixtureGroup>, number][] = [
+      ['rested', {}, 5],
+      ['left, in phase 0', leaving('write-both-read-old'), 4],
+      ['left, in phase 1', leaving('copy'), 3],
+      ['left, in phase 2', leaving('write-both-read-new'), 2],
+      ['came, in phase 1', coming('copy'), 1],
+      ['came, in phase 2', coming('write-both-read-new'), 5],
+    ];
+    for (const [name, before, held] of cases) {
+      assert.equal(fills(before, held), false, `${name}: ${held} epochs`);
+      assert.equal(fills(before, held + 1), true, `${name}: ${held + 1} epochs`);
+    }
   });
 });

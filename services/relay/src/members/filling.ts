@@ -17,8 +17,11 @@ interface Fill {
 /** What is being filled when a comparison with another member begins: what it may count for. */
 export type FillSession = ReadonlyMap<number, unknown>;
 
-/** An account can't leave a member and come back in so few epochs: each way has five. */
-const ROUND_TRIP_EPOCHS = 9;
+/**
+ * Epochs in which an account of a group that rests can't leave a member and come back: four until the member is written to no
+ * more, one in which it rests, one that writes to the member again.
+ */
+const ROUND_TRIP_EPOCHS = 5;
 
 /**
  * Which groups this member's copy may be incomplete of: all that it shares with others after a start, for it was away, and
@@ -146,8 +149,9 @@ export class Filling {
   }
 
   /**
-   * Groups of the new table that hold an account whose group was not held here under the old one (`fresh`), or was being
-   * filled. After many epochs accounts may have gone and come back: everything is looked at again, as after a start.
+   * Groups of the new table that hold an account whose group was not held here under the old one (`fresh`), was being
+   * filled, or may have left and come back between the two. After many epochs everything may have: it is looked at again, as
+   * after a start.
    */
   #missing(
     old: PlacementTable,
@@ -159,15 +163,16 @@ export class Filling {
     if (steps > ROUND_TRIP_EPOCHS) return undefined;
     const missing = new Map<number, Fill | 'fresh'>();
     const held = new Set([...before.held()].map(({ group }) => group));
+    for (const move of old.moves()) if (steps > stepsHeld(move, old, before.self)) held.delete(move.group);
     const seen = new Set<number>();
     const look = (from: number, to: number) => {
       const pair = (from + 1) * 2 ** 26 + to;
       if (to === UNKNOWN_GROUP || seen.has(pair)) return; // what is no longer listed is in a slot now
       seen.add(pair);
       if (from === UNKNOWN_GROUP) {
-        // Listed from a slot: at once only where the slot's members are its members.
+        // Listed from a slot, which slot is not known: at once only where the slot's members are its members.
         const move = this.#moves.get(to);
-        if (move ? !move.from.members.includes(self) : steps !== 1) missing.set(to, 'fresh');
+        if (steps !== 1 || (move && !move.from.members.includes(self))) missing.set(to, 'fresh');
         return;
       }
       const fill = this.#groups.get(from);
@@ -258,6 +263,15 @@ export class Filling {
     const { originals, appointed } = this.#enforcer!.copiesOf(group);
     return !appointed || originals.some((index) => sources.has(this.#table!.members[index]!.id));
   }
+}
+
+/** Epochs after the one of this move that a member of its lists is sure to be written to in all of them, if in the last. */
+function stepsHeld({ group, phase, from }: TableMove, table: PlacementTable, self: number): number {
+  if (!from.members.includes(self))
+    // Before it is read the group may turn back, or set out for another list: the member is written to no more.
+    return isBeforeRead(phase) ? 1 : ROUND_TRIP_EPOCHS;
+  if (table.group(group).members.includes(self)) return ROUND_TRIP_EPOCHS;
+  return { 'write-both-read-old': 4, copy: 3, 'write-both-read-new': 2, 'clean-up': 0 }[phase];
 }
 
 /** The list that the group goes to is not read yet. */

@@ -22,6 +22,8 @@ export interface LinkOptions {
   connectMs: number;
   /** Largest message taken from another member. */
   frameBytesMax: number;
+  /** The epoch that this member applies; 0 for none. */
+  epoch: () => number;
   /** Called with every answer to a probe. */
   onProbeAnswer: (member: string, frame: readonly unknown[]) => void;
   /** Called when the member says that events for this one wait there. */
@@ -142,8 +144,15 @@ export class MemberLink {
     this.#plain = plain;
     socket.on('close', () => this.#lost(socket));
     this.#keepAlive(socket);
+    this.tellEpoch();
     log.debug({ member: this.id, url: this.url, plain: plain !== undefined }, 'connected to a member');
     return socket;
+  }
+
+  /** What is asked from now on is asked by this epoch: a member with an older table knows then that it may lack something. */
+  tellEpoch(): void {
+    if (this.#socket && !this.#plain)
+      this.#socket.send(JSON.stringify(['COVEY-EPOCH', this.#options.epoch()]));
   }
 
   #keepAlive(socket: WebSocket): void {

@@ -24,9 +24,10 @@ export class MemberLinks {
   /** Called when the connection from here to a member has broken. */
   onLost: (member: string) => void = () => {};
 
-  constructor(options: Omit<LinkOptions, 'onProbeAnswer' | 'onBehind' | 'onLost'>) {
+  constructor(options: Omit<LinkOptions, 'epoch' | 'onProbeAnswer' | 'onBehind' | 'onLost'>) {
     this.#options = {
       ...options,
+      epoch: () => this.#table?.epoch ?? 0,
       onProbeAnswer: (member, frame) => this.onProbeAnswer(member, frame),
       onBehind: (member) => this.onBehind(member),
       onLost: (member) => this.onLost(member),
@@ -48,6 +49,7 @@ export class MemberLinks {
         link.close();
         this.onGone(id);
       }
+    for (const link of this.#links.values()) link.tellEpoch();
   }
 
   /** By member id. */

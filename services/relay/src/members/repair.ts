@@ -24,6 +24,8 @@ const ANSWER_MS = 30_000;
 /** Rounds of one reconciliation: each halves what is open by sixteen, so that honest ones end far below. */
 const ROUNDS_MAX = 1000;
 const RETRY_MS_MIN = 500;
+/** While something is being filled; and when nothing is. */
+const FILL_RETRY_MS_MAX = 4_000;
 const RETRY_MS_MAX = 30_000;
 /** What was left of a repair that broke off is taken up within this time. */
 const RESUME_MS_MAX = 600_000;
@@ -33,6 +35,8 @@ const DECLINED_MAX = 50_000;
 const LIVE_SECONDS = 600;
 /** Who has an older table than this member does not know what both share; it is not waited for longer than this. */
 const BEHIND_MS_MAX = 15_000;
+/** Who lives, as others say, and can't be reached from here is not waited for longer than this. */
+const SOUGHT_MS_MAX = 15_000;
 const END_OF_TIME = Number.MAX_SAFE_INTEGER;
 /** A plain relay is compared over all that it has, not over what both hold: so many times as seldom. */
 const PLAIN_EVERY = 6;
@@ -88,11 +92,15 @@ export class Repair {
   readonly #left = new Map<string, Left>();
   /** Since when a member was seen to have an older table. */
   readonly #behindSinceMs = new Map<string, number>();
+  /** Since when a member that lives can't be reached from here. */
+  readonly #soughtSinceMs = new Map<string, number>();
   readonly #comparedAtMs = new Map<string, number>();
   readonly #declined = new Set<string>();
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #waitMs = RETRY_MS_MIN;
+  /** While it ran something changed. */
+  #woken = false;
   #stopped = false;
 
   constructor(options: RepairOptions) {
@@ -102,16 +110,18 @@ export class Repair {
   /** Looks for something to do now. */
   wake(): void {
     this.#waitMs = RETRY_MS_MIN;
+    this.#woken = true;
     this.#look();
   }
 
   #look(): void {
     if (this.#stopped || this.#running) return;
+    this.#woken = false;
     clearTimeout(this.#timer);
     this.#running = this.#run().finally(() => {
       this.#running = undefined;
       if (this.#stopped) return;
-      this.#timer = setTimeout(() => this.#look(), this.#pauseMs());
+      this.#timer = setTimeout(() => this.#look(), this.#woken ? 0 : this.#pauseMs());
       this.#timer.unref();
     });
   }
@@ -125,7 +135,7 @@ export class Repair {
   #pauseMs(): number {
     const { filling, everyMs, random } = this.#options;
     if (filling.size > 0) {
-      this.#waitMs = Math.min(this.#waitMs * 2, RETRY_MS_MAX);
+      this.#waitMs = Math.min(this.#waitMs * 2, FILL_RETRY_MS_MAX);
       return this.#waitMs * (0.5 + random() / 2);
     }
     this.#waitMs = RETRY_MS_MIN;
@@ -133,6 +143,8 @@ export class Repair {
   }
 
   async #run(): Promise<void> {
+    // Who died meanwhile is not waited for by groups that others were asked about.
+    this.#options.filling.recheck(this.#reachable);
     const tried = new Set<string>();
     for (;;) {
       const next = this.#next(tried);
@@ -186,8 +198,6 @@ export class Repair {
       log.debug({ member, error: String(error) }, 'a repair broke off');
       if (error instanceof BehindError && this.#isLongBehind(member))
         filling.taken(member, false, this.#reachable, left.session);
-      // Who can't be reached is not waited for by groups that others were asked about.
-      if (!link.connected) filling.recheck(this.#reachable);
       return;
     }
     this.#left.delete(member);
@@ -223,10 +233,23 @@ export class Repair {
     return nowMs - sinceMs > BEHIND_MS_MAX;
   }
 
+  /**
+   * Whether a member is waited for: it is not dead, and is connected or was not sought for long. After a restart of several
+   * it may be a moment before they find each other, and each may have what no other one can bring.
+   */
   readonly #reachable = (member: string): boolean => {
-    const { links, enforcer } = this.#options;
+    const { links, enforcer, clock } = this.#options;
     const index = enforcer().table?.memberIndex(member);
-    return links.get(member)?.healthy === true && index !== undefined && !enforcer().isDead(index);
+    const link = links.get(member);
+    if (index === undefined || !link || enforcer().isDead(index)) return false;
+    if (link.connected) {
+      this.#soughtSinceMs.delete(member);
+      return true;
+    }
+    const nowMs = clock();
+    const sinceMs = this.#soughtSinceMs.get(member) ?? nowMs;
+    this.#soughtSinceMs.set(member, sinceMs);
+    return nowMs - sinceMs < SOUGHT_MS_MAX;
   };
 
   /**
