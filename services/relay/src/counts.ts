@@ -14,7 +14,7 @@ export interface CountsOptions {
   enforcer: () => Enforcer;
   limits: Limits;
   /** Kinds that only those may read whom an event is for. */
-  authKinds: readonly number[];
+  authKinds: ReadonlySet<number>;
   /** Unix milliseconds. */
   clock: () => number;
 }
@@ -80,7 +80,7 @@ export class Counts {
   /** Another member does not know who asks here: it would count what is withheld from them. */
   #isPublic({ kinds }: Filter): boolean {
     const { authKinds } = this.#options;
-    return authKinds.length === 0 || (kinds?.every((kind) => !authKinds.includes(kind)) ?? false);
+    return authKinds.size === 0 || (kinds?.every((kind) => !authKinds.has(kind)) ?? false);
   }
 
   async #read(parts: readonly RemotePart[]) {

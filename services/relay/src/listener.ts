@@ -26,6 +26,7 @@ export class Listener {
   readonly #limits: Limits;
   readonly #metrics: RelayMetrics;
   readonly #context: SessionContext;
+  readonly #onBadFrame = () => this.#metrics.badFrames.inc();
   #watch: NodeJS.Timeout | undefined;
   #relief: NodeJS.Timeout | undefined;
 
@@ -45,10 +46,11 @@ export class Listener {
       noServer: true,
       maxPayload: this.#limits.refusedFrameBytesMax,
       perMessageDeflate: false,
+      clientTracking: false, // the sessions are the list
     });
     this.#server.on('upgrade', (request, socket, head) => {
       if (this.#sessions.size >= this.#limits.connectionsMax) return refuse(socket);
-      socket.on('error', () => socket.destroy());
+      socket.on('error', destroyed);
       this.#sockets.handleUpgrade(request, socket, head, (webSocket) => this.#accept(webSocket));
     });
   }
@@ -88,10 +90,11 @@ export class Listener {
   #accept(socket: WebSocket): void {
     const session = new Session(socket, this.#context);
     this.#sessions.set(socket, session);
-    alive.add(socket);
-    socket.on('pong', () => alive.add(socket));
+    socket.on('pong', () => {
+      session.alive = true;
+    });
     // ws has sent the close frame (1009 for a frame over the bound, 1007 for invalid UTF-8) when it reports an error.
-    socket.on('error', () => this.#metrics.badFrames.inc());
+    socket.on('error', this.#onBadFrame);
     socket.on('close', () => {
       this.#sessions.delete(socket);
       session.end();
@@ -102,15 +105,15 @@ export class Listener {
   #sweep(): void {
     const now = this.#context.clock();
     for (const [socket, session] of this.#sessions) {
-      if (!alive.has(socket)) {
+      if (!session.alive) {
         this.#metrics.cut.inc({ reason: 'no pong' });
         socket.terminate();
       } else if (session.idle(now)) {
         this.#metrics.cut.inc({ reason: 'idle' });
         socket.close(1000, 'idle');
-        alive.delete(socket); // who does not close in turn is cut at the next sweep
+        session.alive = false; // who does not close in turn is cut at the next sweep
       } else {
-        alive.delete(socket);
+        session.alive = false;
         socket.ping();
       }
     }
@@ -163,8 +166,9 @@ export class Listener {
   }
 }
 
-/** Sockets that answered the last ping. */
-const alive = new WeakSet<WebSocket>();
+function destroyed(this: Duplex): void {
+  this.destroy();
+}
 
 function refuse(socket: Duplex): void {
   socket.end(

@@ -3,13 +3,15 @@ import type { Limits } from './limits.ts';
 
 /** From this many waiting bytes on, stored events are sent no faster than the reader takes them. */
 const PACE_BYTES = 256 * 1024;
+/** What a connection waits for that has nothing under way yet. */
+export const DONE: Promise<void> = Promise.resolve();
 
 /** The sending half of a connection: bounded. A reader that lets too much pile up, or takes nothing, is cut. */
 export class Outbound {
   readonly #socket: WebSocket;
   readonly #limits: Limits;
   readonly #onSlow: () => void;
-  #turn: Promise<void> = Promise.resolve();
+  #turn = DONE;
 
   constructor(socket: WebSocket, limits: Limits, onSlow: () => void) {
     this.#socket = socket;

@@ -217,6 +217,7 @@ export class Relay {
       powBitsMin: config.powBitsMin ?? 0,
       relayUrl: () => this.#url,
     });
+    const authKinds = new Set(config.authKinds);
     this.#mirror = config.mirror && this.#mirrorWith(config.mirror, writes);
     this.#listener = new Listener(
       {
@@ -240,9 +241,10 @@ export class Relay {
           upstreams,
           awaitsTable: () => options.followsTable === true && this.#applied === undefined,
         }),
-        counts: new Counts({ ...shared, upstreams, authKinds: config.authKinds ?? [] }),
+        counts: new Counts({ ...shared, upstreams, authKinds }),
         negentropyBudget: { items: 0 },
-        authKinds: config.authKinds ?? [],
+        authKinds,
+        onSlowReader: () => this.metrics.cut.inc({ reason: 'slow reader' }),
         clusterField: () => this.clusterField(),
         relayUrl: () => this.#url,
       },

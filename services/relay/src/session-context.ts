@@ -22,7 +22,9 @@ export interface SessionContext {
   store: EventStore;
   negentropyBudget: NegentropyBudget;
   /** Kinds that only those may read whom an event is for. */
-  authKinds: readonly number[];
+  authKinds: ReadonlySet<number>;
+  /** A reader that was too slow is cut. */
+  onSlowReader: () => void;
   live: LiveIndex;
   batches: EventBatches;
   turns: Turns;

@@ -7,13 +7,15 @@ import { Subscription } from './subscription.ts';
 
 /** Subscriptions that a member may keep here: it asks for all its clients. */
 const MEMBER_SUBSCRIPTIONS_MAX = 10_000;
+const NONE: readonly Subscription[] = [];
 
 /** The subscriptions of one connection. */
 export class SessionSubscriptions {
   readonly #context: SessionContext;
   readonly #outbound: Outbound;
   readonly #proven: ProvenKeys;
-  readonly #open = new Map<string, Subscription>();
+  /** None before the first REQ: most connections of a moment have none. */
+  #open: Map<string, Subscription> | undefined;
   #ended = false;
   /** Set when the connection's client understands placement. */
   announced: AnnouncedClient | undefined;
@@ -27,11 +29,11 @@ export class SessionSubscriptions {
   }
 
   get size(): number {
-    return this.#open.size;
+    return this.#open?.size ?? 0;
   }
 
-  all(): IterableIterator<Subscription> {
-    return this.#open.values();
+  all(): Iterable<Subscription> {
+    return this.#open?.values() ?? NONE;
   }
 
   open(id: string, asked: Subscription['filters']): void {
@@ -42,7 +44,7 @@ export class SessionSubscriptions {
     const client = isMember ? undefined : this.announced;
     const filters = client?.narrow(asked) ?? asked;
     const most = isMember ? MEMBER_SUBSCRIPTIONS_MAX : limits.subscriptionsMax;
-    if (this.#open.size >= most) {
+    if (this.size >= most) {
       this.#outbound.send(
         closed(id, `rate-limited: ${most} subscriptions are open on this connection; close one first`),
       );
@@ -63,21 +65,22 @@ export class SessionSubscriptions {
       client?.outputFor(id, filters),
     );
     subscription.mayRead = this.#proven.mayRead;
+    this.#open ??= new Map();
     this.#open.set(id, subscription);
     live.add(subscription);
     const asker = isMember ? { epoch: this.askerEpoch } : undefined;
     void reads.serve(subscription, this.#outbound, asker, named === 'some').catch((error) => {
       reads.report(error);
-      if (this.#open.get(id) !== subscription) return;
+      if (this.#open?.get(id) !== subscription) return;
       this.drop(id);
       this.#outbound.send(closed(id, 'error: this relay could not read its store'));
     });
   }
 
   drop(id: string): void {
-    const subscription = this.#open.get(id);
+    const subscription = this.#open?.get(id);
     if (!subscription) return;
-    this.#open.delete(id);
+    this.#open?.delete(id);
     this.announced?.forget(id);
     this.#context.live.remove(subscription);
     subscription.close();
@@ -97,6 +100,6 @@ export class SessionSubscriptions {
   /** The connection is gone. */
   end(): void {
     this.#ended = true;
-    for (const id of [...this.#open.keys()]) this.drop(id);
+    for (const { id } of [...this.all()]) this.drop(id);
   }
 }

@@ -6,15 +6,14 @@ import { AnnouncedClient } from './clients/announced-client.ts';
 import { BadFrameError, type ClientFrame, closed, idInText, notice, ok, parseFrame } from './frames.ts';
 import type { RepairServer } from './members/repair-server.ts';
 import { NegentropySessions } from './negentropy-sessions.ts';
-import { Outbound } from './outbound.ts';
+import { DONE, Outbound } from './outbound.ts';
 import { ProvenKeys } from './proven-keys.ts';
 import type { SessionContext } from './session-context.ts';
 import { SessionSubscriptions } from './session-subscriptions.ts';
 import { type Line, WHOLE_TURN } from './turns.ts';
 
 /** Messages of one connection that wait for their turn before it is no longer read. */
-const MESSAGES_WAITING_MAX = 64;
-const MESSAGES_BYTES_MAX = 1024 * 1024;
+const WAITING = { waitingMax: 64, bytesMax: 1024 * 1024 };
 /** EVENT and CLOSE messages up to this size are little work. */
 const LITTLE_BYTES = 4096;
 /** Larger than any probe. */
@@ -30,25 +29,20 @@ export class Session {
   #negentropy: NegentropySessions | undefined;
   #writing = 0;
   #greeted = false;
-  #lastAnswer: Promise<unknown> = Promise.resolve();
+  #lastAnswer: Promise<unknown> = DONE;
   #repair: RepairServer | undefined;
   /** Unix milliseconds. */
   lastHeardMs: number;
+  /** Whether it answered the last ping. */
+  alive = true;
 
   constructor(socket: WebSocket, context: SessionContext) {
     this.#context = context;
     this.lastHeardMs = context.clock();
-    this.#outbound = new Outbound(socket, context.limits, () =>
-      context.metrics.cut.inc({ reason: 'slow reader' }),
-    );
+    this.#outbound = new Outbound(socket, context.limits, context.onSlowReader);
     this.#proven = new ProvenKeys(context, this.#outbound);
     this.#subscriptions = new SessionSubscriptions(context, this.#outbound, this.#proven);
-    this.#line = context.turns.line({
-      waitingMax: MESSAGES_WAITING_MAX,
-      bytesMax: MESSAGES_BYTES_MAX,
-      pause: () => socket.pause(),
-      resume: () => socket.resume(),
-    });
+    this.#line = context.turns.line(WAITING, socket);
     socket.on('message', (data, isBinary) => {
       this.lastHeardMs = context.clock();
       const message = data as Buffer;

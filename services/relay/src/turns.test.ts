@@ -9,12 +9,10 @@ describe('turns', () => {
     const turns = new Turns();
     const log: string[] = [];
     const line = (name: string) => {
-      const made = turns.line({
-        waitingMax,
-        bytesMax: 1000,
-        pause: () => log.push(`${name} paused`),
-        resume: () => log.push(`${name} resumed`),
-      });
+      const made = turns.line(
+        { waitingMax, bytesMax: 1000 },
+        { pause: () => log.push(`${name} paused`), resume: () => log.push(`${name} resumed`) },
+      );
       return {
         ...{ made },
         add: (n: number, weight = 1, bytes = 0) => made.add(() => log.push(`${name}${n}`), weight, bytes),

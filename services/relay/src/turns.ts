@@ -12,15 +12,16 @@ export class Turns {
   #scheduled: NodeJS.Immediate | undefined;
   #stopped = false;
 
-  line(options: LineOptions): Line {
-    return new Line(options, (line) => this.#wake(line));
+  line(bounds: LineBounds, reader: LineReader): Line {
+    return new Line(bounds, reader, this.#wake);
   }
 
-  #wake(line: Line): void {
+  /** Arrow, as every line has it. */
+  readonly #wake = (line: Line): void => {
     if (this.#stopped) return;
     this.#ready.add(line);
     this.#scheduled ??= setImmediate(() => this.#tick());
-  }
+  };
 
   #tick(): void {
     this.#scheduled = undefined;
@@ -43,19 +44,23 @@ export class Turns {
   }
 }
 
-export interface LineOptions {
+export interface LineBounds {
   /** Messages that wait before the connection is no longer read. */
   waitingMax: number;
   /** The same, in bytes. */
   bytesMax: number;
-  /** Stops, or goes on with, reading the connection. */
+}
+
+/** Stops, or goes on with, reading the connection. */
+export interface LineReader {
   pause(): void;
   resume(): void;
 }
 
 /** One connection's messages that wait for its turn. */
 export class Line {
-  readonly #options: LineOptions;
+  readonly #bounds: LineBounds;
+  readonly #reader: LineReader;
   readonly #wake: (line: Line) => void;
   #waiting: { work: () => void; weight: number; bytes: number }[] = [];
   #bytes = 0;
@@ -63,8 +68,9 @@ export class Line {
   #held = false;
   #paused = false;
 
-  constructor(options: LineOptions, wake: (line: Line) => void) {
-    this.#options = options;
+  constructor(bounds: LineBounds, reader: LineReader, wake: (line: Line) => void) {
+    this.#bounds = bounds;
+    this.#reader = reader;
     this.#wake = wake;
   }
 
@@ -80,10 +86,10 @@ export class Line {
   add(work: () => void, weight: number, bytes: number): void {
     this.#waiting.push({ work, weight, bytes });
     this.#bytes += bytes;
-    const { waitingMax, bytesMax } = this.#options;
+    const { waitingMax, bytesMax } = this.#bounds;
     if (!this.#paused && (this.waiting >= waitingMax || this.#bytes >= bytesMax)) {
       this.#paused = true;
-      this.#options.pause();
+      this.#reader.pause();
     }
     if (!this.#held) this.#wake(this);
   }
@@ -111,10 +117,10 @@ export class Line {
       this.#waiting = this.#waiting.slice(this.#next);
       this.#next = 0;
     }
-    const { waitingMax, bytesMax } = this.#options;
+    const { waitingMax, bytesMax } = this.#bounds;
     if (this.#paused && this.waiting <= waitingMax / 2 && this.#bytes <= bytesMax / 2) {
       this.#paused = false;
-      this.#options.resume();
+      this.#reader.resume();
     }
     return done;
   }
