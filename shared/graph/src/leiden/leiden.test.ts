@@ -14,6 +14,7 @@ import { generateFollows } from '../generate.ts';
 import { modularity, modularityOfUndirected } from '../modularity.ts';
 import { seededRng } from '../rng.ts';
 import { symmetricGraph, undirected } from '../symmetric.ts';
+import { coreOf } from './core.ts';
 import { leiden } from './leiden.ts';
 
 const graphology = louvainModule as unknown as {
@@ -92,6 +93,35 @@ test('a warm start is not worse than where it started, and follows an old partit
     previous: cold.communityOf,
   });
   assert.equal(grown.communityOf.length, 2100);
+});
+
+test('a start from the core finds what a start from singletons finds', () => {
+  const { graph, communityOf } = generateFollows({ accounts: 20_000, follows: 300_000, seed: 4 });
+  for (const options of [{}, { mutual: 'twice' as const }]) {
+    const u = symmetricGraph(graph, options);
+    const alone = leiden(u, { seed: 1, resolution: 1 });
+    const cored = leiden(u, { seed: 1, resolution: 1, coreFrom: 0 });
+    assertConnected(graph, cored.communityOf);
+    assert.ok(Math.abs(cored.quality - modularityOfUndirected(u, cored.communityOf)) < 1e-9);
+    assert.ok(cored.quality > modularityOfUndirected(u, communityOf));
+    assert.ok(cored.quality > alone.quality - 0.003, `${cored.quality} from the core, ${alone.quality}`);
+  }
+});
+
+test('the core has the nodes of highest degree and the links between them', () => {
+  // 0, 1 and 2 know each other; 3 … 9 follow 0, 1 or 2 and nobody else.
+  const g = buildGraph(
+    10,
+    Uint32Array.of(0, 0, 1, 3, 4, 5, 6, 7, 8, 9),
+    Uint32Array.of(1, 2, 2, 0, 0, 0, 1, 1, 1, 2),
+  );
+  const weights = Uint8Array.of(7, 6, 5, 1, 1, 1, 1, 1, 1, 1);
+  const { graph, nodeOf } = coreOf(symmetricGraph(g, { weights }), false, 0.7);
+  assert.deepEqual([...nodeOf], [0, 1, 2]);
+  assert.deepEqual([...graph.offsets], [0, 2, 4, 6]);
+  assert.deepEqual([...graph.targets], [1, 2, 0, 2, 0, 1]);
+  assert.deepEqual([...graph.weights!], [7, 6, 7, 5, 6, 5]);
+  assert.equal(coreOf(undirected(g), false, 0.1).nodeOf.length, 0);
 });
 
 test('weights pull: a heavy link holds what light ones would part', () => {

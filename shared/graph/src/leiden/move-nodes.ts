@@ -20,8 +20,10 @@ export interface MoveMemory {
  * node's neighbours wait for the next sweep and are looked at again. Small graphs have batches of one node.
  *
  * Leaves `communityDegree` true. `communityOf` need not be dense.
+ *
+ * @returns moves of nodes in the first sweep
  */
-export function moveNodes(w: Workspace, team: Team, next: () => number, memory: MoveMemory): void {
+export function moveNodes(w: Workspace, team: Team, next: () => number, memory: MoveMemory): number {
   const { level, communityOf, communityDegree, order, waiting, numbers } = w;
   const { nodes, degrees } = level;
   const { sizes, empty } = memory;
@@ -75,6 +77,7 @@ export function moveNodes(w: Workspace, team: Team, next: () => number, memory: 
   const batch = Math.ceil(nodes / batchesMax);
   const shard = Math.max(64, Math.ceil(batch / 16));
   numbers[slots.batchShard] = shard;
+  let movedFirst = 0;
   for (let sweep = 0; sweep < sweepsMax; sweep++) {
     let moved = 0;
     for (let from = 0; from < nodes; from += batch) {
@@ -87,8 +90,10 @@ export function moveNodes(w: Workspace, team: Team, next: () => number, memory: 
       if (movedNow > 0) team.run('mark', shards);
       moved += movedNow;
     }
+    if (sweep === 0) movedFirst = moved;
     if (moved * movedShare < nodes || moved === 0) break;
   }
+  return movedFirst;
 }
 
 /** 0 … length − 1 in random order (Fisher–Yates). */
