@@ -5,10 +5,12 @@ import type { SearchLimits } from './search/state.ts';
 
 /** Price of a member that is fuller than the mean by all of its room; one that is emptier gains as much. */
 const fullnessPrice = 3;
-/** A member's price is the share of readers that open it, times this power of its load over the mean … */
-const loadPower = 2;
-/** … at most this. */
+/** A member's price is the share of readers that open it, times the square of its load over the mean, which counts up to this. */
 const loadMost = 3;
+/** What serving is worth at a member falls by this for each mean by which reads pass `readsGoal` of their limit, to the least. */
+const servedStep = 0.8;
+const servedLeast = 0.1;
+const readsGoal = 0.87;
 /** Followers of one account that are asked; of more, evenly through them. */
 const followersMax = 512;
 
@@ -25,6 +27,7 @@ export interface FillInput {
   held: Float64Array;
   limits: SearchLimits;
   usable: readonly number[];
+  prices: FillPrices;
 }
 
 /**
@@ -35,19 +38,20 @@ export interface FillInput {
  * the least full.
  */
 export function fillByFollowers(input: FillInput): void {
-  const { accounts, followers, lists, open, held, limits, usable } = input;
+  const { accounts, followers, lists, open, held, limits, usable, prices } = input;
   const words = open.open.length / Math.max(1, input.graph.nodes);
   const k = held.length;
   const { copies } = lists;
-  const price = pricesOf(open, limits, usable, k);
   const missed = new Uint8Array(followersMax + 1);
   const asked = new Uint32Array(followersMax + 1);
   const gain = new Float64Array(k);
+  const all = new Float64Array(k);
   const used = new Uint8Array(k);
-  let total = 0;
-  for (const member of usable) total += held[member];
-  let capacity = 0;
-  for (const member of usable) capacity += limits.caps[member];
+  /** what a copy costs, per follower that it is for: the member's price, and how full it is */
+  const cost = new Float64Array(k);
+  const costOf = (member: number): number =>
+    prices.open[member] + (held[member] / Math.max(1, limits.caps[member])) * fullnessPrice;
+  for (const member of usable) cost[member] = costOf(member);
 
   for (const account of accounts) {
     const count = ask(account, followers, asked);
@@ -55,35 +59,29 @@ export function fillByFollowers(input: FillInput): void {
     let left = count;
     const denied = limits.denied.get(account);
     const start = account * copies;
-    const mean = total / Math.max(1, capacity);
+    all.fill(0);
+    for (let i = 0; i < count; i++) addOpen(all, asked[i], 1);
+    gain.set(all);
     for (let copy = 0; copy < copies; copy++) {
       if (left === 0) {
         missed.fill(1, 0, count);
         left = count;
+        gain.set(all);
       }
-      gain.fill(0);
-      for (let i = 0; i < count; i++) {
-        if (missed[i] === 0) continue;
-        for (let word = 0; word < words; word++) {
-          let bits = open.open[asked[i] * words + word];
-          while (bits !== 0) {
-            const bit = 31 - Math.clz32(bits);
-            bits &= ~(1 << bit);
-            gain[(word << 5) + bit]++;
-          }
-        }
-      }
-      const best = bestMember(account, copy, gain, left, mean, denied);
+      const best = bestMember(account, copy, left, denied);
       lists.writes[start + copy] = best < 0 ? noMember : best;
       if (best < 0) continue;
       used[best] = 1;
       held[best]++;
-      total++;
+      cost[best] = costOf(best);
+      if (copy + 1 === copies) break;
+      const word = best >>> 5;
+      const bit = 1 << (best & 31);
       for (let i = 0; i < count; i++) {
-        if (missed[i] === 1 && (open.open[asked[i] * words + (best >>> 5)] & (1 << (best & 31))) !== 0) {
-          missed[i] = 0;
-          left--;
-        }
+        if (missed[i] === 0 || (open.open[asked[i] * words + word] & bit) === 0) continue;
+        missed[i] = 0;
+        left--;
+        addOpen(gain, asked[i], -1);
       }
     }
     for (let copy = 0; copy < copies; copy++) {
@@ -91,13 +89,22 @@ export function fillByFollowers(input: FillInput): void {
     }
   }
 
+  function addOpen(sums: Float64Array, reader: number, one: number): void {
+    for (let word = 0; word < words; word++) {
+      let bits = open.open[reader * words + word];
+      while (bits !== 0) {
+        const bit = 31 - Math.clz32(bits);
+        bits &= ~(1 << bit);
+        sums[(word << 5) + bit] += one;
+      }
+    }
+  }
+
   /** Room and domains are given up last, in that order; denials never. */
   function bestMember(
     account: number,
     copy: number,
-    gain: Float64Array,
     left: number,
-    mean: number,
     denied: ReadonlySet<number> | undefined,
   ): number {
     const turn = account % usable.length;
@@ -109,9 +116,10 @@ export function fillByFollowers(input: FillInput): void {
         if (used[member] === 1 || denied?.has(member)) continue;
         if (strictness === 2 && held[member] >= limits.caps[member]) continue;
         if (strictness >= 1 && limits.strictDomains && sharesDomain(account, copy, member)) continue;
-        const fullness = held[member] / Math.max(1, limits.caps[member]);
-        const over = (fullness - mean) * fullnessPrice;
-        const score = strictness === 2 ? gain[member] - (left + 0.5) * (price[member] + over) : -fullness;
+        const score =
+          strictness === 2
+            ? gain[member] * prices.served[member] - (left + 0.5) * cost[member]
+            : -held[member] / Math.max(1, limits.caps[member]);
         if (score > bestScore) {
           bestScore = score;
           best = member;
@@ -143,22 +151,35 @@ function ask(account: number, followers: FollowGraph, asked: Uint32Array): numbe
   return count + 1;
 }
 
-function pricesOf(open: OpenSets, limits: SearchLimits, usable: readonly number[], k: number): Float64Array {
-  const price = new Float64Array(k);
-  const byConnections = meanOver(usable, open.connections, limits.connectionCapacity);
-  const byReads = meanOver(usable, open.reads, limits.readCapacity);
-  for (const member of usable) {
-    const connections = open.connections[member] / limits.connectionCapacity[member];
-    const reads = open.reads[member] / limits.readCapacity[member];
-    const load = Math.max(
-      byConnections > 0 ? connections / byConnections : 0,
-      byReads > 0 ? reads / byReads : 0,
-    );
-    let factor = 1;
-    for (let i = 0; i < loadPower; i++) factor *= Math.min(loadMost, load);
-    price[member] = (open.connections[member] / Math.max(1, open.readers)) * factor;
+/** What a copy costs at each member; kept from round to round. */
+export class FillPrices {
+  /** per follower that a copy is for */
+  readonly open: Float64Array;
+  /** what serving a follower who has the member open is worth: less than 1 where reads are above their limit */
+  readonly served: Float64Array;
+
+  constructor(k: number) {
+    this.open = new Float64Array(k);
+    this.served = new Float64Array(k).fill(1);
   }
-  return price;
+
+  /** Takes up the loads of the covers that the next round places by. */
+  update(open: OpenSets, limits: SearchLimits, usable: readonly number[]): void {
+    const byConnections = meanOver(usable, open.connections, limits.connectionCapacity);
+    const byReads = meanOver(usable, open.reads, limits.readCapacity);
+    for (const member of usable) {
+      const connections = loadOf(open.connections[member] / limits.connectionCapacity[member], byConnections);
+      const reads = loadOf(open.reads[member] / limits.readCapacity[member], byReads);
+      const load = Math.min(loadMost, Math.max(connections, reads));
+      this.open[member] = (open.connections[member] / Math.max(1, open.readers)) * load * load;
+      const worth = this.served[member] * (1 - servedStep * (reads - limits.loadLimit * readsGoal));
+      this.served[member] = Math.max(servedLeast, Math.min(1, worth));
+    }
+  }
+}
+
+function loadOf(load: number, mean: number): number {
+  return mean > 0 ? load / mean : 0;
 }
 
 function meanOver(usable: readonly number[], loads: Float64Array, capacity: Float64Array): number {

@@ -1,6 +1,6 @@
 import { type FollowGraph, followerCounts } from '@covey/graph';
 import { type CopyLists, emptyLists, noMember } from './copy-lists.ts';
-import { fillByFollowers } from './fill.ts';
+import { FillPrices, fillByFollowers } from './fill.ts';
 import { isAdmitted, placeHashed } from './hashed.ts';
 import { memberRows, noRow, openSets } from './open-sets.ts';
 import type { Placement, PlacementProblem, Shortfall } from './problem.ts';
@@ -13,7 +13,7 @@ import type { SearchLimits } from './search/state.ts';
  */
 const followersKept = 8;
 /** The others are placed this often: the first time by what readers open for the accounts kept, then by all. */
-const fills = 5;
+const fills = 6;
 
 export interface SampledPlacing {
   problem: PlacementProblem;
@@ -76,13 +76,15 @@ export function placeSampled(input: SampledPlacing): {
   const others = accountsByFollowers(problem, rowOf);
   const followers = followersOf(graph, others);
   const before = held.slice();
+  const prices = new FillPrices(k);
   const groups = found.groups.map((group) => [...group.members]);
   let open = openSets(graph, memberRows(rowOf, groups, k), k);
   for (let fill = 0; fill < fills; fill++) {
     onProgress('fill', fill, fills);
     if (fill > 0) open = openSets(graph, rowsWithOthers(lists, rowOf, others, groups, k), k, open);
     held.set(before);
-    fillByFollowers({ graph, accounts: others, followers, lists, open, held, limits, usable });
+    prices.update(open, limits, usable);
+    fillByFollowers({ graph, accounts: others, followers, lists, open, held, limits, usable, prices });
   }
   onProgress('fill', fills, fills);
   return { lists, held, pinned, hubs, shortfalls: found.shortfalls.filter((s) => s.constraint === 'pins') };

@@ -59,7 +59,7 @@ export function leiden(
   for (let node = 0; node < u.nodes; node++) total += base.degrees[node];
   const singletons = Uint32Array.from({ length: u.nodes }, (_, node) => node);
   if (total === 0) return { communityOf: singletons, quality: 0 };
-  let best = singletons;
+  let best: Uint32Array = singletons;
   if (options.start) best = densely(options.start, u.nodes);
   else if (u.edges >= (options.coreFrom ?? entriesForCore))
     best = startFromCore(u, options, team.threads > 1);
