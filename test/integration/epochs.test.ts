@@ -23,6 +23,7 @@ import {
   type TableMember,
   verifyManifest,
 } from '@covey/table';
+import { jetstreamManager } from '@nats-io/jetstream';
 import { ApiDatabase } from '../../services/api/src/database.ts';
 import { type AuditEvidence, judgeEpoch } from '../../services/coordinator/src/epochs/audit.ts';
 import { commitDraft, draftStep } from '../../services/coordinator/src/epochs/commit-draft.ts';
@@ -33,6 +34,7 @@ import {
   FencedError,
   lastEpoch,
   nextInOutbox,
+  republishLast,
   tableOf,
 } from '../../services/coordinator/src/epochs/epoch-store.ts';
 import { readEvidence } from '../../services/coordinator/src/epochs/evidence.ts';
@@ -303,22 +305,35 @@ describe('epochs, from the graph in PostgreSQL to a follower behind NATS', () =>
 
   test('a NATS server that lost everything gets the last epoch again', async () => {
     const link = connect('coordinator');
-    let published = 0;
+    const published: number[] = [];
     const outbox = new Outbox({
       store: outboxIn(sql),
       publishing: publishingOver(link, CLUSTER),
       leads: () => true,
-      onPublished: ({ epoch }) => {
-        published = epoch;
-      },
+      onPublished: ({ epoch }) => published.push(epoch),
       log,
     });
     outbox.start();
     stops.push(() => outbox.stop());
-    await waitFor(() => published === 2, 'epoch 2 published anew');
-    rmSync(dir, { recursive: true, force: true });
-    const follower = follow();
-    await waitFor(() => follower.current?.manifest.epoch === 2, 'the snapshot at a follower without a cache');
+    await waitFor(() => published.length === 1, 'epoch 2 published anew');
+    const newcomer = async () => {
+      rmSync(dir, { recursive: true, force: true });
+      const follower = follow();
+      await waitFor(
+        () => follower.current?.manifest.epoch === 2,
+        'the snapshot at a follower without a cache',
+      );
+      await follower.stop();
+    };
+    await newcomer();
+    // And one that lost its streams while the connection stood: the failure to publish makes them again.
+    const manager = await jetstreamManager(link.connection!);
+    for await (const { config } of manager.streams.list()) await manager.streams.delete(config.name);
+    await republishLast(sql);
+    outbox.wake();
+    await waitFor(() => published.length === 2, 'epoch 2 published into new streams');
+    assert.deepEqual(published, [2, 2]);
+    await newcomer();
   });
 
   test('a coordinator that was overtaken writes nothing', async () => {

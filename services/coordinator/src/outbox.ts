@@ -16,8 +16,9 @@ export interface OutboxOptions {
 
 /**
  * Carries committed epochs from PostgreSQL to NATS, oldest first, only while this coordinator leads. An epoch leaves the
- * outbox once JetStream has stored all of it, so that a crash in between publishes it again. On every connect the last
- * epoch is published anew, in case the server lost its streams; members that have it take no notice.
+ * outbox once JetStream has stored all of it, so that a crash in between publishes it again. On every connect, and after
+ * every failure, the streams are made where they are missing and the last epoch is published anew, in case the server lost
+ * them; members that have it take no notice.
  */
 export class Outbox {
   readonly #options: OutboxOptions;
@@ -88,6 +89,8 @@ export class Outbox {
       await this.#publishCosignatures();
     } catch (error) {
       log.warn({ error: String(error) }, 'publishing failed; it will be tried again');
+      // The streams may be what is missing, on a connection that never broke: the next try makes them again.
+      this.#fresh = true;
       this.#timer = setTimeout(() => this.wake(), RETRY_MS);
     }
   }

@@ -6,6 +6,8 @@ import { applyDelta, type Manifest, merkleRoot, PlacementTable } from '@covey/ta
 const DELTAS_MAX = 32;
 const MANIFEST_BYTES_MAX = 1 << 20;
 const HTTP_MS_MAX = 10_000;
+/** A peer that sends nothing for so long (it stands still, or its machine is gone) is given up: others may have the table. */
+const HTTP_SILENT_MS_MAX = 10_000;
 /** A table of 512 MiB within it takes 4 MB/s. */
 const TABLE_MS_MAX = 120_000;
 
@@ -133,28 +135,39 @@ function checked(bytes: Uint8Array, manifest: Manifest): PlacementTable {
   return new PlacementTable(bytes);
 }
 
-async function getOverHttp(
+/** An `HttpGet` by `fetch`. @param silentMsMax without a byte, after which it is given up */
+export async function getOverHttp(
   url: string,
   bytesMax: number,
   msMax: number,
   etag?: string,
+  silentMsMax = HTTP_SILENT_MS_MAX,
 ): Promise<Uint8Array | undefined> {
-  const response = await fetch(url, {
-    redirect: 'error',
-    signal: AbortSignal.timeout(msMax),
-    headers: etag ? { 'if-none-match': `"${etag}"` } : {},
-  });
-  if (response.status === 304 || response.status === 404) {
-    await response.body?.cancel();
-    return undefined;
+  const silence = new AbortController();
+  const giveUp = () => silence.abort(new Error(`nothing came for ${silentMsMax / 1000} s`));
+  let timer = setTimeout(giveUp, silentMsMax);
+  try {
+    const response = await fetch(url, {
+      redirect: 'error',
+      signal: AbortSignal.any([AbortSignal.timeout(msMax), silence.signal]),
+      headers: etag ? { 'if-none-match': `"${etag}"` } : {},
+    });
+    if (response.status === 304 || response.status === 404) {
+      await response.body?.cancel();
+      return undefined;
+    }
+    if (!response.ok || !response.body) throw new Error(`HTTP ${response.status}`);
+    const parts: Uint8Array[] = [];
+    let length = 0;
+    for await (const part of response.body) {
+      clearTimeout(timer);
+      timer = setTimeout(giveUp, silentMsMax);
+      parts.push(part);
+      length += part.length;
+      if (length > bytesMax) throw new Error(`more than ${bytesMax} bytes`);
+    }
+    return Buffer.concat(parts);
+  } finally {
+    clearTimeout(timer);
   }
-  if (!response.ok || !response.body) throw new Error(`HTTP ${response.status}`);
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const part of response.body) {
-    length += part.length;
-    if (length > bytesMax) throw new Error(`more than ${bytesMax} bytes`);
-    parts.push(part);
-  }
-  return Buffer.concat(parts);
 }
