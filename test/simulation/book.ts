@@ -122,12 +122,12 @@ export class SimClient {
       (ref) => ({ type: 'where', ref, pubkey }),
       (answer) => {
         if (answer?.type !== 'there') return;
-        this.#readFrom(answer.readers, pubkey, [], startedAtMs);
+        this.#readFrom(answer.readers, answer.epoch, pubkey, [], startedAtMs);
         // And what any of them claims, which would be asked if others were gone.
         if (answer.readers.length > 0)
           this.#ask(
             this.#cluster.ids.indexOf(this.#world.pick(answer.readers)),
-            (ref) => ({ type: 'read', ref, pubkey }),
+            (ref) => ({ type: 'read', ref, pubkey, epoch: answer.epoch }),
             (claim) => {
               if (claim?.type === 'have') this.#judgeClaim(pubkey, claim);
             },
@@ -136,7 +136,13 @@ export class SimClient {
     );
   }
 
-  #readFrom(readers: readonly string[], pubkey: string, got: Answer[], startedAtMs: number): void {
+  #readFrom(
+    readers: readonly string[],
+    epoch: number,
+    pubkey: string,
+    got: Answer[],
+    startedAtMs: number,
+  ): void {
     if (got.length === 2) {
       this.#judge(pubkey, got, startedAtMs);
       return;
@@ -145,10 +151,10 @@ export class SimClient {
     if (next === undefined) return;
     this.#ask(
       this.#cluster.ids.indexOf(next),
-      (ref) => ({ type: 'read', ref, pubkey }),
+      (ref) => ({ type: 'read', ref, pubkey, epoch }),
       (answer) => {
         if (answer?.type === 'have') got.push(answer);
-        this.#readFrom(rest, pubkey, got, startedAtMs);
+        this.#readFrom(rest, epoch, pubkey, got, startedAtMs);
       },
     );
   }

@@ -1,23 +1,20 @@
-import {
-  diffTables,
-  encodeTable,
-  type PlacementTable,
-  SLOT_GROUPS,
-  PlacementTable as Table,
-  type TableContent,
-} from '@covey/table';
+import { type PlacementTable, verifyManifest } from '@covey/table';
+import { draftStep, signDraft } from '../../services/coordinator/src/epochs/commit-draft.ts';
 import { fixtureTable } from '../conformance/placement-fixture.ts';
+import { Calls } from './calls.ts';
 import { Disk } from './disk.ts';
 import type { Guard } from './guards.ts';
+import { CLUSTER_NAME, COORDINATOR_KEYS, ROOT } from './keys.ts';
 import type { Message } from './messages.ts';
+import { SimCoordinator } from './sim-coordinator.ts';
 import { SimMember } from './sim-member.ts';
-import type { World } from './world.ts';
+import { NatsServer, SUBJECTS, type TableServer } from './sim-nats.ts';
+import { Database } from './sim-postgres.ts';
+import { COORDINATORS, type World } from './world.ts';
 
-/** The coordinator's address. */
-export const COORDINATOR = 900;
 const HOUR_MS = 3_600_000;
 
-/** All processes and disks of one run, and the authority over tables: a coordinator that may be away. */
+/** All processes and disks of one run: members, two coordinators, PostgreSQL and NATS. */
 export class Cluster {
   readonly world: World;
   readonly without: ReadonlySet<Guard>;
@@ -29,8 +26,13 @@ export class Cluster {
   readonly members: (SimMember | undefined)[] = [];
   /** Killed so that connections to it are refused, and not silent. */
   readonly #refusing = new Set<number>();
-  /** By epoch, from 1. */
-  readonly tables: PlacementTable[] = [];
+  readonly calls: Calls;
+  readonly database: Database;
+  readonly nats: NatsServer;
+  readonly coordinators: (SimCoordinator | undefined)[] = [];
+  readonly coordinatorErrorMs: number[] = [];
+  /** Whether new placements are made. */
+  places = true;
   /** How long a sync takes, at most. */
   syncMsMax = 20;
   /** Called when a member declares another dead. */
@@ -47,21 +49,37 @@ export class Cluster {
       this.disks.push(new Disk());
       this.clockErrorMs.push(world.between(-HOUR_MS, HOUR_MS));
     }
-    this.publish(
-      fixtureTable({
-        members: this.ids.map((id, i) => ({ id, url: `wss://m${i}.example` })),
-        groups: this.authors.map((author, i) => ({
-          members: [0, 1, 2].map((n) => (i * 3 + n * (1 + (i % 2))) % size),
-          accounts: [author],
-        })),
-      }).content(),
-    );
-    for (const disk of this.disks) disk.table = this.table;
-    this.startCoordinator();
+    this.calls = new Calls(world);
+    this.nats = new NatsServer(world, this.calls);
+    const table = fixtureTable({
+      cluster: CLUSTER_NAME,
+      members: this.ids.map((id, i) => ({ id, url: `wss://m${i}.example` })),
+      groups: this.authors.map((author, i) => ({
+        members: [0, 1, 2].map((n) => (i * 3 + n * (1 + (i % 2))) % size),
+        accounts: [author],
+      })),
+    });
+    const row = firstEpoch(table, world.nowMs);
+    this.database = new Database(world, this.calls, { row, table }, this.authors, without);
+    const current = {
+      table,
+      manifest: verifyManifest(row.manifest, [ROOT], CLUSTER_NAME),
+      event: row.manifest,
+    };
+    for (const disk of this.disks) disk.table = current;
+    for (const number of COORDINATORS.keys()) {
+      this.coordinatorErrorMs.push(world.between(-HOUR_MS, HOUR_MS));
+      this.startCoordinator(number);
+    }
   }
 
   get size(): number {
     return this.ids.length;
+  }
+
+  /** By epoch, from 1. */
+  get tables(): readonly PlacementTable[] {
+    return this.database.tables;
   }
 
   /** The newest table. */
@@ -73,39 +91,31 @@ export class Cluster {
     return this.world.between(1, this.syncMsMax);
   }
 
-  startCoordinator(): void {
-    this.world.start(COORDINATOR, (from, message) => {
-      if ((message as Message).type === 'want table')
-        this.world.send(COORDINATOR, from, 'table', this.#whole());
-    });
+  startCoordinator(number: number): void {
+    this.coordinators[number] = new SimCoordinator(this, number);
   }
 
-  #whole(): Message {
-    return { type: 'table', epoch: this.table.epoch, bytes: this.table.bytes };
+  killCoordinator(number: number): void {
+    this.coordinators[number] = undefined;
+    this.world.kill(COORDINATORS[number]!);
+    this.calls.broken(COORDINATORS[number]!);
   }
 
-  /** A new epoch, told to all members as a delta. */
-  publish(content: Omit<TableContent, 'epoch'>): void {
-    const before = this.tables.at(-1);
-    const table = new Table(encodeTable({ ...content, epoch: this.tables.length + 1 }));
-    this.tables.push(table);
-    if (!before) return;
-    const bytes = diffTables(before, table);
-    for (let to = 0; to < this.size; to++)
-      this.world.send(COORDINATOR, to, 'delta', {
-        type: 'delta',
-        from: before.epoch,
-        epoch: table.epoch,
-        bytes,
-      } satisfies Message);
-    // And the one before again a little later, as a broken stream would.
-    this.world.after(this.world.between(200, 3000), COORDINATOR, 'old table', () =>
-      this.world.send(COORDINATOR, this.world.between(0, this.size - 1), 'old table', {
-        type: 'table',
-        epoch: before.epoch,
-        bytes: before.bytes,
-      } satisfies Message),
-    );
+  /** An old manifest is said again, as by a stream that was put back. */
+  repeatManifest(): void {
+    const { manifest } = this.world.pick(this.database.epochs.slice(-4));
+    this.nats.publish(SUBJECTS.manifest, new TextEncoder().encode(JSON.stringify(manifest)));
+  }
+
+  /** The member whose documents are served under a host name. */
+  tableServerAt(host: string): { address: number; server: () => TableServer } | undefined {
+    const index = Number(/^m(\d+)\.example$/.exec(host)?.[1] ?? -1);
+    if (!this.ids[index]) return undefined;
+    const served = () => this.members[index]?.tables.current;
+    return {
+      address: index,
+      server: () => ({ manifest: () => served()?.event, table: () => served()?.table.bytes }),
+    };
   }
 
   startMember(index: number): void {
@@ -118,6 +128,7 @@ export class Cluster {
     this.members[index] = undefined;
     this.world.kill(index);
     if (silently) return;
+    this.calls.broken(index);
     this.#refusing.add(index);
     for (let to = 0; to < this.size; to++)
       if (to !== index) this.world.send(index, to, 'lost', { type: 'lost' } satisfies Message);
@@ -131,11 +142,17 @@ export class Cluster {
   get running(): number[] {
     return this.members.flatMap((member, i) => (member ? [i] : []));
   }
+}
 
-  /** The group of an author, by the newest table. */
-  groupOf(author: number): number {
-    return SLOT_GROUPS + author;
-  }
+function firstEpoch(table: PlacementTable, nowMs: number) {
+  const counts = { accounts: table.accounts, follows: 0, communities: 0, groups: 0, moved: 0 };
+  const draft = draftStep(
+    { epoch: 0, root: '', manifestId: '', inputs: '0'.repeat(64), target: undefined, counts, snapshot: '' },
+    table,
+    table.content(),
+    { createdAt: Math.floor(nowMs / 1000), reason: 'first', moved: 0 },
+  );
+  return signDraft({ cluster: CLUSTER_NAME, fence: 0, keys: COORDINATOR_KEYS[0] }, undefined, draft);
 }
 
 /** A made-up public key. */

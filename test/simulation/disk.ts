@@ -1,4 +1,4 @@
-import type { PlacementTable } from '@covey/table';
+import type { CurrentTable } from '@covey/nats';
 
 /** An event, as much of it as placement looks at. */
 export interface SimEvent {
@@ -22,18 +22,17 @@ export interface Write {
   spool?: Spooled | undefined;
   /** Struck off the spool: delivered. */
   settled?: { id: string; member: string } | undefined;
-  table?: PlacementTable | undefined;
 }
 
 /** A disk: what was synced survives a kill, what was not does not. */
 export class Disk {
   readonly events = new Map<string, SimEvent>();
   readonly spool = new Map<string, Spooled>();
-  table: PlacementTable | undefined;
+  /** The last good table, as the follower keeps it. */
+  table: CurrentTable | undefined;
 
-  write({ keep, spool, settled, table }: Write): void {
+  write({ keep, spool, settled }: Write): void {
     if (keep) this.events.set(keep.id, keep);
-    if (table) this.table = table;
     if (spool && spool.to.size > 0) {
       const known = this.spool.get(spool.event.id);
       if (known) for (const member of spool.to) known.to.add(member);

@@ -1,7 +1,6 @@
 import type { Rough } from './book.ts';
 import type { Cluster } from './cluster.ts';
-import { COORDINATOR } from './cluster.ts';
-import type { World } from './world.ts';
+import { COORDINATORS, NATS, POSTGRES, type World } from './world.ts';
 
 /** Longest time between two faults. */
 const PAUSE_MS_MAX = 8000;
@@ -10,7 +9,8 @@ const SETTLE_MS = 25_000;
 
 /**
  * What goes wrong, drawn from the seed: kills (silent or not), restarts, disks lost, processes that stand still, partitions,
- * links cut one by one, loss, messages twice, slow disks, a coordinator that is away. In half of the seeds all of it, one upon the
+ * links cut one by one, loss, messages twice, slow disks; coordinators killed, standing still or cut off, PostgreSQL and NATS
+ * killed, streams wiped, old manifests said again. In half of the seeds all of it, one upon the
  * other; in the others one thing at a time, so that what must hold then can be judged strictly. One disk at a time is lost, when the
  * others are healed: what is acknowledged stands on two.
  */
@@ -122,7 +122,7 @@ export class Faults implements Rough {
       this.#restart(member);
       return;
     }
-    switch (world.between(0, 11)) {
+    switch (world.between(0, 12)) {
       case 0:
       case 1:
       case 2:
@@ -150,7 +150,7 @@ export class Faults implements Rough {
       case 6: {
         this.#sides = this.#sides
           ? undefined
-          : new Set(cluster.ids.map((_, i) => i).filter(() => world.chance(0.4)));
+          : new Set([...cluster.ids.keys(), ...COORDINATORS, POSTGRES, NATS].filter(() => world.chance(0.4)));
         this.#tell(this.#sides ? `the network is parted: ${[...this.#sides]}` : 'the network is whole again');
         return;
       }
@@ -166,14 +166,68 @@ export class Faults implements Rough {
         this.#tell(`syncs take up to ${cluster.syncMsMax} ms`);
         return;
       case 9:
-        if (world.isRunning(COORDINATOR)) world.kill(COORDINATOR);
-        else cluster.startCoordinator();
-        this.#tell(`the coordinator is ${world.isRunning(COORDINATOR) ? 'back' : 'away'}`);
+      case 10:
+        this.#serviceFault();
         return;
       default:
         // A pause.
         return;
     }
+  }
+
+  /** Of what members can do without for days. It comes back by itself. */
+  #serviceFault(): void {
+    const world = this.#world;
+    const cluster = this.#cluster;
+    const later = (text: string, run: () => void) =>
+      world.after(world.between(500, 25_000), undefined, text, () => {
+        if (!this.#over) run();
+      });
+    const number = world.between(0, COORDINATORS.length - 1);
+    const address = COORDINATORS[number]!;
+    switch (world.between(0, 6)) {
+      case 0:
+      case 1:
+        if (!cluster.coordinators[number]) return;
+        this.#tell(`coordinator ${number} is killed`);
+        world.resume(address);
+        cluster.killCoordinator(number);
+        later('coordinator', () => this.#startCoordinator(number));
+        return;
+      case 2:
+        if (!cluster.coordinators[number]) return;
+        this.#tell(`coordinator ${number} stands still`);
+        world.pause(address);
+        later('coordinator', () => world.resume(address));
+        return;
+      case 3:
+        if (!world.isRunning(POSTGRES)) return;
+        this.#tell('PostgreSQL is killed');
+        cluster.database.kill();
+        later('PostgreSQL', () => cluster.database.restart());
+        return;
+      case 4:
+        if (!world.isRunning(NATS)) return;
+        this.#tell('NATS is killed');
+        cluster.nats.kill();
+        later('NATS', () => {
+          if (world.chance(0.3)) cluster.nats.wipe();
+          cluster.nats.restart();
+        });
+        return;
+      case 5:
+        this.#tell('the streams of NATS are wiped');
+        cluster.nats.wipe();
+        return;
+      default:
+        this.#tell('an old manifest is said again');
+        cluster.repeatManifest();
+    }
+  }
+
+  #startCoordinator(number: number): void {
+    this.#tell(`coordinator ${number} starts`);
+    this.#cluster.startCoordinator(number);
   }
 
   #kill(member: number, silently: boolean): void {
@@ -199,7 +253,13 @@ export class Faults implements Rough {
     this.#cut.clear();
     this.#world.weather.loss = 0;
     this.#cluster.syncMsMax = 20;
-    if (!this.#world.isRunning(COORDINATOR)) this.#cluster.startCoordinator();
+    const { database, nats, coordinators } = this.#cluster;
+    if (!this.#world.isRunning(POSTGRES)) database.restart();
+    if (!this.#world.isRunning(NATS)) nats.restart();
+    for (const [number, address] of COORDINATORS.entries()) {
+      this.#world.resume(address);
+      if (!coordinators[number]) this.#startCoordinator(number);
+    }
     for (let i = 0; i < this.#cluster.size; i++) {
       this.#world.resume(i);
       if (!this.#cluster.members[i]) this.#restart(i);

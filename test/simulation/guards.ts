@@ -16,6 +16,13 @@ export const GUARDS = {
   refute: 'a member that is suspected says that it lives',
   'indirect probes': 'others probe as well before a suspicion',
   'probe the dead': 'the dead are probed for return',
+  'stale say so': 'a member whose table is two or more epochs behind who asks does not claim to be whole',
+  'one lease': 'a lease is given and lengthened only when nobody else has it',
+  fence: 'what an overtaken leader writes is refused',
+  'commit first': 'an epoch is published after it is committed',
+  replay: 'an epoch that was committed and not published is published by the next life',
+  stages: 'a list of members changes by way of all phases',
+  'stages wait': 'a phase goes on when the members apply the last one and are full',
   overlay: 'the dead are not asked: others act for them',
 } as const;
 export type Guard = keyof typeof GUARDS;

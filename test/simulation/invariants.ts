@@ -1,6 +1,11 @@
+import { checkStep } from '@covey/moves';
+import type { NostrEvent } from '@covey/nostr';
+import { PREFIX_BYTES } from '@covey/table';
+import type { EpochRow } from '../../services/coordinator/src/epochs/epoch-store.ts';
 import type { Book } from './book.ts';
 import type { Cluster } from './cluster.ts';
 import type { Faults } from './faults.ts';
+import { hasArrived } from './sim-coordinator.ts';
 import type { SimMember } from './sim-member.ts';
 
 /** Steps between two looks at what costs more than a comparison. */
@@ -41,6 +46,8 @@ export class Invariants {
     this.#badMs = cluster.ids.map(() => cluster.world.nowMs);
     cluster.onDead = (observer, member) => this.#declaredDead(observer, member);
     cluster.onStrong = (id) => this.#acknowledged(id);
+    cluster.database.onCommit = (row, fence) => this.#committed(row, fence);
+    cluster.nats.onManifest = (data) => this.#published(data);
     faults.onWipe = (member) => {
       this.#epochs[member] = 0;
       this.#stillThere(member);
@@ -57,6 +64,8 @@ export class Invariants {
     if (this.#book.gap) this.#broken('no reader finds a gap', this.#book.gap);
     if (++this.#look % LOOK_STEPS === 0) {
       this.#faults.look();
+      const leaders = this.#cluster.coordinators.filter((each) => each?.lease.fence !== undefined).length;
+      if (leaders > 1) this.#broken('one leader', `${leaders} coordinators hold themselves for the leader`);
       for (const [i, member] of this.#cluster.members.entries()) this.#lookAt(i, member);
       if (this.#look % (16 * LOOK_STEPS) === 0) this.#alike();
     }
@@ -154,6 +163,31 @@ export class Invariants {
       );
   }
 
+  #committed(row: EpochRow, fence: number): void {
+    const { tables, authors } = this.#cluster;
+    if (row.fence !== fence)
+      this.#broken(
+        'a fenced leader writes nothing',
+        `epoch ${row.epoch} was written under fence ${row.fence}, when ${fence} led`,
+      );
+    try {
+      checkStep(tables[row.epoch - 2]!, tables[row.epoch - 1]!, (bytes, at) => {
+        const prefix = Buffer.from(bytes.subarray(at, at + PREFIX_BYTES)).toString('hex');
+        const key = authors.find((author) => author.startsWith(prefix));
+        return key === undefined ? undefined : new Uint8Array(Buffer.from(key, 'hex'));
+      });
+    } catch (error) {
+      this.#broken('no move skips a stage', (error as Error).message);
+    }
+  }
+
+  #published(data: Uint8Array): void {
+    const event: NostrEvent = JSON.parse(new TextDecoder().decode(data));
+    const epoch = Number(event.tags.find(([name]) => name === 'epoch')?.[1]);
+    if (this.#cluster.database.epochs[epoch - 1]?.manifestId !== event.id)
+      this.#broken('nothing is published before it is committed', `epoch ${epoch} was`);
+  }
+
   /** OK was said: two disks have it. */
   #acknowledged(id: string): void {
     this.#strong++;
@@ -172,6 +206,8 @@ export class Invariants {
   /** What is not as it should be when all was mended long ago; undefined when all is. */
   unsettled(): string | undefined {
     const { members, disks, authors, table, ids } = this.#cluster;
+    if (!hasArrived(this.#cluster))
+      return `${table.moves().length} groups move, or the target was not reached`;
     for (const [i, member] of members.entries()) {
       if (!member) return `member ${i} does not run`;
       const { suspect, returning, dead, absent } = member.liveness.verdicts;

@@ -50,7 +50,7 @@ function tell({ seed, violation, atSeconds, faults, digest }: SeedResult): void 
 }
 
 if (values.seed !== undefined) {
-  const result = runSeed(Number(values.seed), { without, seconds });
+  const result = await runSeed(Number(values.seed), { without, seconds });
   for (const fault of result.faults) console.log(fault);
   if (result.violation) tell(result);
   const { faults: _, violation, ...counts } = result;
@@ -64,7 +64,7 @@ if (values.guards) {
     let seed = first;
     let result: SeedResult | undefined;
     for (; seed < first + count && !result?.violation; seed++)
-      result = runSeed(seed, { without: new Set([name]), seconds });
+      result = await runSeed(seed, { without: new Set([name]), seconds });
     if (!result?.violation) missed++;
     console.log(
       result?.violation
@@ -79,17 +79,19 @@ const started = performance.now();
 let steps = 0;
 let acknowledged = 0;
 let reads = 0;
+let epochs = 0;
 let failed = 0;
 for (let seed = first; seed < first + count; seed++) {
-  const result = runSeed(seed, { without, seconds });
+  const result = await runSeed(seed, { without, seconds });
   steps += result.steps;
   acknowledged += result.acknowledged;
   reads += result.reads;
+  epochs += result.epochs;
   if (result.violation) {
     failed++;
     tell(result);
   }
 }
 const ms = Math.round(performance.now() - started);
-console.log(JSON.stringify({ seeds: count, first, failed, steps, acknowledged, reads, seconds, ms }));
+console.log(JSON.stringify({ seeds: count, first, failed, steps, acknowledged, reads, epochs, seconds, ms }));
 process.exit(failed > 0 ? 1 : 0);

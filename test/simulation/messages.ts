@@ -9,17 +9,14 @@ export type Message =
   | { type: 'event'; ref: number; event: SimEvent; hops: number }
   | { type: 'ok'; ref: number; accepted: boolean }
   /** Between members: a comparison, in one round: what the asker has, and what it lacks. */
-  | { type: 'compare'; ref: number; verdicts: MemberVerdicts; ids: ReadonlySet<string> }
+  | { type: 'compare'; ref: number; epoch: number; verdicts: MemberVerdicts; ids: ReadonlySet<string> }
   | { type: 'compared'; ref: number; epoch: number; events: readonly SimEvent[]; filling: boolean }
   /** Of clients. */
   | { type: 'write'; ref: number; event: SimEvent }
   | { type: 'written'; ref: number; copies: 'two' | 'one' | 'none' }
   | { type: 'where'; ref: number; pubkey: string }
-  | { type: 'there'; ref: number; writers: readonly string[]; readers: readonly string[] }
-  | { type: 'read'; ref: number; pubkey: string }
+  | { type: 'there'; ref: number; epoch: number; writers: readonly string[]; readers: readonly string[] }
+  /** @param epoch by which it was told to ask here */
+  | { type: 'read'; ref: number; pubkey: string; epoch: number }
   /** @param sinceMs when the member came to hold it, or started */
-  | { type: 'have'; ref: number; ids: ReadonlySet<string>; whole: boolean; sinceMs: number }
-  /** Of the coordinator: a whole table, or a delta to it. */
-  | { type: 'table'; epoch: number; bytes: Uint8Array }
-  | { type: 'delta'; from: number; epoch: number; bytes: Uint8Array }
-  | { type: 'want table' };
+  | { type: 'have'; ref: number; ids: ReadonlySet<string>; whole: boolean; sinceMs: number };

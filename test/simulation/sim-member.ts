@@ -1,12 +1,13 @@
 import { type Input, Liveness, type LivenessConfig, type Output } from '@covey/liveness';
+import type { Heartbeat } from '@covey/protocol';
 import type { PlacementTable } from '@covey/table';
 import { Filling } from '../../services/relay/src/members/filling.ts';
 import type { Cluster } from './cluster.ts';
 import type { Disk, Write } from './disk.ts';
+import { MemberTable } from './member-table.ts';
 import type { Message } from './messages.ts';
 import { SimEnforcer } from './sim-enforcer.ts';
 import { SimRepair } from './sim-repair.ts';
-import { SimTables } from './sim-tables.ts';
 import { SimWrites } from './sim-writes.ts';
 import type { World } from './world.ts';
 
@@ -25,7 +26,7 @@ export class SimMember {
   enforcer: SimEnforcer;
   readonly writes: SimWrites;
   readonly repair: SimRepair;
-  readonly #tables: SimTables;
+  readonly tables: MemberTable;
   readonly #pending: { write: Write; done: () => void }[] = [];
   /** When each group came to be held here, in this life. */
   readonly #heldSinceMs = new Map<number, number>();
@@ -50,14 +51,25 @@ export class SimMember {
     this.enforcer = new SimEnforcer(undefined, this.id);
     this.writes = new SimWrites(this);
     this.repair = new SimRepair(this);
-    this.#tables = new SimTables(this);
     this.world.start(index, (from, message) => this.#receive(from, message as Message));
     this.filling.onCaughtUp = () => this.step({ type: 'caught up' });
-    if (this.disk.table) this.apply(this.disk.table);
+    this.tables = new MemberTable(this);
     this.repair.start();
     this.writes.start();
-    this.#tables.start();
     this.#wake();
+  }
+
+  /** As `Failover` does. */
+  get reportedVerdicts(): Heartbeat['verdicts'] {
+    const { suspect, returning, dead, absent, majority } = this.liveness.verdicts;
+    if (suspect.length + returning.length + dead.length + absent.length === 0 && majority) return undefined;
+    return {
+      suspect: [...suspect],
+      returning: [...returning],
+      dead: [...dead],
+      absent: [...absent],
+      majority,
+    };
   }
 
   get table(): PlacementTable | undefined {
@@ -172,22 +184,19 @@ export class SimMember {
       case 'compared':
         this.repair.receive(from, message);
         return;
-      case 'table':
-      case 'delta':
-        this.#tables.receive(message);
-        return;
       case 'where': {
         const { writers = [], readers = [] } = this.enforcer.placementOf(message.pubkey) ?? {};
         this.send(from, {
           type: 'there',
           ref: message.ref,
+          epoch: this.table?.epoch ?? 0,
           writers: this.idsOf(writers),
           readers: this.idsOf(readers),
         });
         return;
       }
       case 'read':
-        this.#read(from, message.ref, message.pubkey);
+        this.#read(from, message);
         return;
       default:
         this.writes.receive(from, message);
@@ -203,9 +212,12 @@ export class SimMember {
     this.step({ type: output.type, from: ids[from]!, seq: output.seq, rumours, ...target } as Input);
   }
 
-  #read(from: number, ref: number, pubkey: string): void {
+  #read(from: number, { ref, pubkey, epoch }: Extract<Message, { type: 'read' }>): void {
     const event = { kind: 1, pubkey, tags: [] };
-    const whole = this.enforcer.holds(event) && !this.enforcer.fills({ authors: [pubkey], tags: {} });
+    // As the relay's read path: what it holds by its own table it held all along only if no epoch lies between.
+    const stale = epoch > (this.table?.epoch ?? 0) + 1 && !this.cluster.without.has('stale say so');
+    const whole =
+      !stale && this.enforcer.holds(event) && !this.enforcer.fills({ authors: [pubkey], tags: {} });
     const ids = new Set<string>();
     for (const kept of this.disk.events.values()) if (kept.pubkey === pubkey) ids.add(kept.id);
     const sinceMs = this.#heldSinceMs.get(this.enforcer.groupOf(pubkey)) ?? this.world.nowMs;

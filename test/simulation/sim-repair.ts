@@ -58,6 +58,7 @@ export class SimRepair {
     this.#member.send(cluster.ids.indexOf(next), {
       type: 'compare',
       ref,
+      epoch,
       verdicts: enforcer.verdicts,
       ids: new Set(this.#shared(index, enforcer).map(({ id }) => id)),
     });
@@ -78,8 +79,9 @@ export class SimRepair {
     else this.#answered(message);
   }
 
-  #asked(from: number, { ref, verdicts, ids }: Extract<Message, { type: 'compare' }>): void {
-    const { enforcer, cluster, filling } = this.#member;
+  #asked(from: number, { ref, epoch, verdicts, ids }: Extract<Message, { type: 'compare' }>): void {
+    const { enforcer, cluster, filling, tables } = this.#member;
+    tables.told(epoch, from);
     const other = enforcer.table?.memberIndex(cluster.ids[from]!);
     if (other === undefined) return;
     const view = cluster.without.has('view in comparisons') ? enforcer : enforcer.under(verdicts);

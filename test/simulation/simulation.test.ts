@@ -17,11 +17,11 @@ const FOUND: Partial<Record<Guard, number>> = {
 };
 
 describe('members under faults', { timeout: 120_000 }, () => {
-  it('keep what they promise', () => {
+  it('keep what they promise', async () => {
     let reads = 0;
     let acknowledged = 0;
     for (let seed = 1; seed <= 2; seed++) {
-      const result = runSeed(seed);
+      const result = await runSeed(seed);
       assert.equal(result.violation, undefined, `seed ${seed}: ${JSON.stringify(result.violation)}`);
       reads += result.reads;
       acknowledged += result.acknowledged;
@@ -29,16 +29,16 @@ describe('members under faults', { timeout: 120_000 }, () => {
     assert.ok(reads > 300 && acknowledged > 300, `${reads} reads, ${acknowledged} acknowledged`);
   });
 
-  it('the same seed is the same run', () => {
-    const [a, b] = [runSeed(5, { seconds: 30 }), runSeed(5, { seconds: 30 })];
+  it('the same seed is the same run', async () => {
+    const [a, b] = [await runSeed(5, { seconds: 30 }), await runSeed(5, { seconds: 30 })];
     assert.deepEqual(a, b);
-    assert.notEqual(a.digest, runSeed(6, { seconds: 30 }).digest);
+    assert.notEqual(a.digest, (await runSeed(6, { seconds: 30 })).digest);
   });
 });
 
 describe('without a guard it is found', { timeout: 120_000 }, () => {
   for (const [guard, seed] of Object.entries(FOUND) as [Guard, number][])
-    it(GUARDS[guard], () => {
-      assert.ok(runSeed(seed, { without: new Set([guard]) }).violation);
+    it(GUARDS[guard], async () => {
+      assert.ok((await runSeed(seed, { without: new Set([guard]) })).violation);
     });
 });

@@ -1,8 +1,14 @@
 import { seededRng } from '@covey/graph';
 
-/** Where messages go: a member's number, or a client's from CLIENTS on. */
+/** Where messages go: a member's number, a service's, or a client's from CLIENTS on. */
 export type Address = number;
+export const POSTGRES = 800;
+export const NATS = 801;
+export const COORDINATORS = [900, 901] as const;
 export const CLIENTS = 1000;
+
+/** The machine's own: what waits for promises has gone on when it calls back. */
+const afterPromises = setImmediate;
 
 interface Planned {
   atMs: number;
@@ -35,11 +41,14 @@ export class World {
   /** Whether a message gets through between these now. */
   passes: (from: Address, to: Address) => boolean = () => true;
   steps = 0;
+  /** In whose process something happens now. */
+  owner: Address | undefined;
   readonly #queue: Planned[] = [];
   readonly #lives = new Map<Address, number>();
   readonly #stopped = new Map<Address, Planned[]>();
   readonly #receivers = new Map<Address, (from: Address, message: unknown) => void>();
   #order = 0;
+  #promises = false;
   #digest = [0x811c9dc5, 0x9e3779b9];
 
   constructor(seed: number) {
@@ -69,6 +78,11 @@ export class World {
     this.#receivers.delete(address);
     this.#lives.set(address, this.#life(address) + 1);
     this.#stopped.delete(address);
+  }
+
+  /** In this step something happened that promises wait for: they go on before the next one. */
+  wakePromises(): void {
+    this.#promises = true;
   }
 
   isRunning(address: Address): boolean {
@@ -146,7 +160,8 @@ export class World {
   }
 
   /** Lets what is planned until `untilMs` happen; `check` after each step may end it. @returns whether it did */
-  run(untilMs: number, check: () => boolean): boolean {
+  async run(untilMs: number, check: () => boolean): Promise<boolean> {
+    await this.#letPromises();
     for (;;) {
       const head = this.#queue[0];
       if (!head || head.atMs > untilMs) break;
@@ -163,11 +178,22 @@ export class World {
       }
       this.steps++;
       this.#note(planned.what);
+      this.owner = owner;
       planned.run();
+      await this.#letPromises();
+      this.owner = undefined;
       if (check()) return true;
     }
     this.nowMs = untilMs;
     return false;
+  }
+
+  /** What promises were waited for in the process that runs now goes on as part of the same step. */
+  async #letPromises(): Promise<void> {
+    while (this.#promises) {
+      this.#promises = false;
+      await new Promise<void>((resolve) => void afterPromises(resolve));
+    }
   }
 
   #note(what: string): void {
