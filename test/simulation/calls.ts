@@ -48,7 +48,7 @@ export class Calls {
         } catch (error) {
           settle = () => reject(error);
         }
-        if (world.passes(to, from))
+        if (this.#open.has(open) && world.passes(to, from))
           world.after(this.#delayMs(), from, `${to} ${from} ${what}`, () => finish(settle));
       });
     });
@@ -58,11 +58,11 @@ export class Calls {
     return 1 + this.#world.random() * this.delayMsMax;
   }
 
-  /** A process was killed: who asked it learns soon that its connection broke; what it asked itself is forgotten. */
-  broken(process: Address): void {
+  /** A process was killed: what it asked is forgotten. @param silently who asked it does not learn so, either */
+  ended(process: Address, silently: boolean): void {
     for (const open of this.#open) {
       if (open.from === process) this.#open.delete(open);
-      if (open.to === process)
+      else if (open.to === process && !silently)
         this.#world.after(2, open.from, 'connection lost', () =>
           open.settle(new Error('the connection was lost')),
         );

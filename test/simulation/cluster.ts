@@ -97,8 +97,7 @@ export class Cluster {
 
   killCoordinator(number: number): void {
     this.coordinators[number] = undefined;
-    this.world.kill(COORDINATORS[number]!);
-    this.calls.broken(COORDINATORS[number]!);
+    this.#ended(COORDINATORS[number]!, false);
   }
 
   /** An old manifest is said again, as by a stream that was put back. */
@@ -126,12 +125,17 @@ export class Cluster {
   /** @param silently as when its power fails; else its connections break, and new ones are refused */
   killMember(index: number, silently: boolean): void {
     this.members[index] = undefined;
-    this.world.kill(index);
+    this.#ended(index, silently);
     if (silently) return;
-    this.calls.broken(index);
     this.#refusing.add(index);
     for (let to = 0; to < this.size; to++)
       if (to !== index) this.world.send(index, to, 'lost', { type: 'lost' } satisfies Message);
+  }
+
+  #ended(process: number, silently: boolean): void {
+    this.world.kill(process);
+    this.calls.ended(process, silently);
+    this.nats.forget(process);
   }
 
   refuses(index: number): boolean {

@@ -78,11 +78,11 @@ export class Invariants {
     // Probes go through one other member, not through two; and what the other side believed is told when a parted network heals.
     const isCut = this.#faults.isParted || this.#faults.cutLinks > 1;
     if (!member || world.isPaused(i) || isCut) this.#badMs[i] = world.nowMs;
-    if (!member) return;
-    const epoch = member.table?.epoch ?? 0;
+    if (!member?.table) return;
+    const { epoch } = member.table;
     if (epoch < this.#epochs[i]!)
       this.#broken('epochs rise', `member ${i} went from epoch ${this.#epochs[i]} to ${epoch}`);
-    if (epoch !== this.#epochs[i] && member.table!.root !== tables[epoch - 1]?.root)
+    if (epoch !== this.#epochs[i] && member.table.root !== tables[epoch - 1]?.root)
       this.#broken('one table for an epoch', `member ${i} has another table for epoch ${epoch}`);
     this.#epochs[i] = epoch;
     // Whoever works may see a minority for a while; who does not is none. With one that came back it counts anew.

@@ -32,7 +32,7 @@ export class NatsServer {
 
   kill(): void {
     this.#world.kill(NATS);
-    this.#calls.broken(NATS);
+    this.#calls.ended(NATS, false);
     for (const link of this.#links) link.lost();
   }
 
@@ -45,9 +45,12 @@ export class NatsServer {
     this.#stream = undefined;
   }
 
-  /** A process connects; it is forgotten with that process. */
-  connect(process: Address): NatsLinkOf {
+  /** A process has ended. */
+  forget(process: Address): void {
     for (const link of this.#links) if (link.process === process) this.#links.delete(link);
+  }
+
+  connect(process: Address): NatsLinkOf {
     const link = new NatsLinkOf(this.#world, this, process);
     this.#links.add(link);
     return link;

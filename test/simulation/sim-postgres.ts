@@ -156,7 +156,7 @@ export class Database {
   /** The process goes; what is on its disk stays. */
   kill(): void {
     this.#world.kill(POSTGRES);
-    this.#calls.broken(POSTGRES);
+    this.#calls.ended(POSTGRES, false);
   }
 
   restart(): void {
