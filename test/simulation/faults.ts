@@ -18,6 +18,8 @@ export class Faults implements Rough {
   readonly #cluster: Cluster;
   readonly #world: World;
   readonly #cut = new Set<string>();
+  /** Cut between a process and a service; members can do without. */
+  readonly #cutOff = new Set<string>();
   #sides: Set<number> | undefined;
   #over = false;
   /** One thing at a time. */
@@ -39,6 +41,7 @@ export class Faults implements Rough {
     this.#single = world.chance(0.5);
     world.passes = (from, to) =>
       !this.#cut.has(`${from} ${to}`) &&
+      !this.#cutOff.has(`${from} ${to}`) &&
       (!this.#sides || this.#sides.has(from) === this.#sides.has(to) || from >= 1000 || to >= 1000);
     world.weather.delayMsMax = world.pick([5, 20, 20, 100]);
     world.weather.loss = world.pick([0, 0, 0.01, 0.05]);
@@ -99,6 +102,16 @@ export class Faults implements Rough {
       for (const to of this.#cluster.ids.keys())
         if (works(to) && world.passes(from, to) && world.passes(to, from)) reached.add(to);
     return reached;
+  }
+
+  /** Whether some member that works can't be probed by `member`, neither directly nor through one other. */
+  isApart(member: number): boolean {
+    const world = this.#world;
+    const working = [...this.#cluster.ids.keys()].filter(
+      (i) => this.#cluster.members[i] !== undefined && !world.isPaused(i),
+    );
+    const linked = (a: number, b: number) => a === b || (world.passes(a, b) && world.passes(b, a));
+    return working.some((other) => !working.some((via) => linked(member, via) && linked(via, other)));
   }
 
   /** Everything was well for long. */
@@ -185,7 +198,7 @@ export class Faults implements Rough {
       });
     const number = world.between(0, COORDINATORS.length - 1);
     const address = COORDINATORS[number]!;
-    switch (world.between(0, 6)) {
+    switch (world.between(0, 8)) {
       case 0:
       case 1:
         if (!cluster.coordinators[number]) return;
@@ -215,6 +228,10 @@ export class Faults implements Rough {
           cluster.nats.restart();
         });
         return;
+      case 6:
+      case 7:
+        this.#cutOffFromService();
+        return;
       case 5:
         this.#tell('the streams of NATS are wiped');
         cluster.nats.wipe();
@@ -223,6 +240,18 @@ export class Faults implements Rough {
         this.#tell('an old manifest is said again');
         cluster.repeatManifest();
     }
+  }
+
+  #cutOffFromService(): void {
+    const world = this.#world;
+    const process = world.pick([...this.#cluster.ids.keys(), ...COORDINATORS]);
+    const service = process < POSTGRES || world.chance(0.5) ? NATS : POSTGRES;
+    this.#tell(`${process} is cut off from ${service === NATS ? 'NATS' : 'PostgreSQL'}`);
+    const links = [`${process} ${service}`, `${service} ${process}`];
+    for (const link of links) this.#cutOff.add(link);
+    world.after(world.between(5_000, 40_000), undefined, 'not cut off', () => {
+      for (const link of links) this.#cutOff.delete(link);
+    });
   }
 
   #startCoordinator(number: number): void {
@@ -251,6 +280,7 @@ export class Faults implements Rough {
     this.#over = true;
     this.#sides = undefined;
     this.#cut.clear();
+    this.#cutOff.clear();
     this.#world.weather.loss = 0;
     this.#cluster.syncMsMax = 20;
     const { database, nats, coordinators } = this.#cluster;

@@ -76,7 +76,7 @@ export class Invariants {
     const { world, tables, size } = this.#cluster;
     const reached = this.#faults.reachedFrom(i);
     // Probes go through one other member, not through two; and what the other side believed is told when a parted network heals.
-    const isCut = this.#faults.isParted || this.#faults.cutLinks > 1;
+    const isCut = this.#faults.isParted || this.#faults.cutLinks > 1 || this.#faults.isApart(i);
     if (!member || world.isPaused(i) || isCut) this.#badMs[i] = world.nowMs;
     if (!member?.table) return;
     const { epoch } = member.table;
