@@ -99,7 +99,7 @@ export class SimRepair {
     if (open?.ref !== ref) return;
     this.#open = undefined;
     const { filling, disk, cluster } = this.#member;
-    if (epoch < open.epoch && !cluster.without.has('view in comparisons')) return; // it has an older table
+    if (epoch !== open.epoch && !cluster.without.has('view in comparisons')) return; // it knows not what both share
     const lacking = events.filter(({ id }) => !disk.events.has(id));
     let left = lacking.length;
     const done = () => {

@@ -78,8 +78,8 @@ interface Left {
 }
 
 /** The other member has an older table. */
-class BehindError extends Error {
-  override name = 'BehindError';
+class OtherEpochError extends Error {
+  override name = 'OtherEpochError';
 }
 
 /**
@@ -196,7 +196,7 @@ export class Repair {
       }
     } catch (error) {
       log.debug({ member, error: String(error) }, 'a repair broke off');
-      if (error instanceof BehindError && this.#isLongBehind(member))
+      if (error instanceof OtherEpochError && this.#isLongBehind(member))
         filling.taken(member, false, this.#reachable, left.session);
       return;
     }
@@ -254,7 +254,7 @@ export class Repair {
 
   /**
    * What the other member has of a scope and this one lacks; undefined when it is too much for one comparison.
-   * @throws BehindError when the other one's table is older than `epoch`
+   * @throws OtherEpochError when the other one's table is older than `epoch`
    */
   async #compare(
     link: MemberLink,
@@ -277,8 +277,9 @@ export class Repair {
         if (round === ROUNDS_MAX) throw new Error('the comparison does not end');
         const answer = await session.exchange(message, ANSWER_MS);
         if (answer.tooMany) return undefined;
-        if (!link.isPlain && answer.epoch < epoch)
-          throw new BehindError(`${link.id} applies epoch ${answer.epoch}, and not ${epoch} yet`);
+        // By a newer table it may share less with this member than this one holds: the answer would count for too much.
+        if (!link.isPlain && answer.epoch !== epoch)
+          throw new OtherEpochError(`${link.id} applies epoch ${answer.epoch}, this member ${epoch}`);
         filling ||= answer.filling;
         const found = continueReconciliation(items, answer.message, {
           frameBytesMax: REPAIR_FRAME_BYTES_MAX,
