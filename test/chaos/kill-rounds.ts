@@ -105,7 +105,7 @@ export async function killRounds({
       const start = performance.now();
       // The writes pause so that "whole" has a meaning; they go on while the next one is killed.
       paused = true;
-      await until(`whole copies after round ${round}`, () => cluster.settled(), 60_000);
+      await until(`whole copies after round ${round}`, () => cluster.settled(), 180_000);
       healedMs.push(Math.round(performance.now() - start));
       paused = false;
       report?.(
@@ -114,7 +114,7 @@ export async function killRounds({
     }
     stopped = true;
     await Promise.all(writers);
-    await until('whole copies', () => cluster.settled(), 60_000);
+    await until('whole copies', () => cluster.settled(), 180_000);
     const lost = await missing(cluster, strong);
     const weakLost = (await missing(cluster, weak)).length;
     return { acknowledged: strong.size, weak: weak.size, lost, weakLost, healedMs };
