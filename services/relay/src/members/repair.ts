@@ -33,7 +33,7 @@ const RESUME_MS_MAX = 600_000;
 const DECLINED_MAX = 50_000;
 /** Events that come by repair and are not older go to those who listen. */
 const LIVE_SECONDS = 600;
-/** Who has an older table than this member does not know what both share; it is not waited for longer than this. */
+/** Who has another table than this member does not know what both share; it is not waited for longer than this. */
 const BEHIND_MS_MAX = 15_000;
 /** Who lives, as others say, and can't be reached from here is not waited for longer than this. */
 const SOUGHT_MS_MAX = 15_000;
@@ -71,9 +71,8 @@ export interface RepairOptions {
 interface Left {
   /** Still to be compared; taken from the end: what deletes comes first. */
   scopes: RepairScope[];
-  /** What was being filled, and the epoch that was applied here, when it began. */
+  /** What was being filled when it began. */
   session: FillSession;
-  epoch: number;
   atMs: number;
 }
 
@@ -90,7 +89,7 @@ class OtherEpochError extends Error {
 export class Repair {
   readonly #options: RepairOptions;
   readonly #left = new Map<string, Left>();
-  /** Since when a member was seen to have an older table. */
+  /** Since when a member was seen to have another table. */
   readonly #behindSinceMs = new Map<string, number>();
   /** Since when a member that lives can't be reached from here. */
   readonly #soughtSinceMs = new Map<string, number>();
@@ -179,7 +178,7 @@ export class Repair {
       while (left.scopes.length > 0) {
         if (this.#stopped) return;
         const scope = left.scopes.at(-1)!;
-        const result = await this.#compare(link, scope, left.epoch);
+        const result = await this.#compare(link, scope);
         if (!result) {
           const parts = halves(scope, Math.floor(clock() / 1000));
           left.scopes.pop();
@@ -210,7 +209,7 @@ export class Repair {
 
   /** What broke off goes on, when it still counts for all that is wanted of the member. */
   #begin(member: string, nowMs: number): Left {
-    const { filling, enforcer } = this.#options;
+    const { filling } = this.#options;
     const known = this.#left.get(member);
     if (known && nowMs - known.atMs < RESUME_MS_MAX && filling.covers(known.session, member)) return known;
     const left: Left = {
@@ -219,7 +218,6 @@ export class Repair {
         { kinds: [KIND.deletion, KIND.vanish], since: 0, until: END_OF_TIME },
       ],
       session: filling.begin(),
-      epoch: enforcer().table?.epoch ?? 0,
       atMs: nowMs,
     };
     this.#left.set(member, left);
@@ -254,16 +252,16 @@ export class Repair {
 
   /**
    * What the other member has of a scope and this one lacks; undefined when it is too much for one comparison.
-   * @throws OtherEpochError when the other one's table is older than `epoch`
+   * @throws OtherEpochError when the other one applies another epoch than this member
    */
   async #compare(
     link: MemberLink,
     scope: RepairScope,
-    epoch: number,
   ): Promise<{ need: string[]; have: string[]; filling: boolean } | undefined> {
     const { items: shared, enforcer } = this.#options;
     const current = enforcer();
     const index = current.table?.memberIndex(link.id) ?? -1;
+    const epoch = current.table?.epoch ?? 0;
     const own = await shared.read(scope, (event) => current.shares(event, index), REPAIR_ITEMS_MAX);
     if (!own) return undefined;
     const items = new NegentropyItems(own);
