@@ -76,7 +76,7 @@ interface Left {
   atMs: number;
 }
 
-/** The other member has an older table. */
+/** The other member applies another epoch: what the two share it does not know. */
 class OtherEpochError extends Error {
   override name = 'OtherEpochError';
 }
