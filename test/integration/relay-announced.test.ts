@@ -206,6 +206,100 @@ describe('clients that announced themselves', { timeout: 60_000 }, () => {
     assert.ok(whole.every((event) => eventId(event) === event.id));
   });
 
+  it('get new events of the kinds they want alone, from here and from other members', async () => {
+    const client = await open(0, { redirects: false, kinds: [1, 6], batch: 10 });
+    client.send('REQ', 'both', { authors: [alice.pubkey, bob.pubkey], limit: 0 });
+    client.send('REQ', 'none', { authors: [alice.pubkey, bob.pubkey], kinds: [7] });
+    for (const id of ['both', 'none']) await client.wait('EOSE', eoseOf(id));
+    const [here, there] = [await open(0), await open(2)];
+    const wanted = [alice.sign({ content: 'here' }), bob.sign({ kind: 6, content: 'there' })];
+    for (const [author, signer] of [
+      [here, alice],
+      [there, bob],
+    ] as const)
+      await author.publish(signer.sign({ kind: 7, content: '+' }));
+    await here.publish(wanted[0]!);
+    await there.publish(wanted[1]!);
+    await until('both', () => eventsOf(client, 'both').length >= 2);
+    assert.deepEqual(
+      eventsOf(client, 'both')
+        .map((e) => e.id)
+        .sort(),
+      wanted.map((e) => e.id).sort(),
+    );
+    assert.deepEqual(eventsOf(client, 'none'), []);
+  });
+
+  it('get headers first, stored and new, from here and from other members, and the rest by id', async () => {
+    const client = await open(0, { redirects: false, headersOnly: true });
+    const [, field] = client.frames.find((f) => f[0] === 'COVEY')! as [string, { options: object }];
+    assert.deepEqual(field.options, { redirects: false, batch: 50, contentBytesMax: 0 });
+    const [here, there] = [await open(0), await open(2)];
+    const tags = [['t', 'headers']];
+    const stored = [alice.sign({ content: 'hello', tags }), bob.sign({ content: 'far', tags })];
+    const empty = alice.sign({ content: '', tags });
+    await here.publish(stored[0]!);
+    await here.publish(empty);
+    await there.publish(stored[1]!);
+    client.send('REQ', 'h', { authors: [alice.pubkey, bob.pubkey], '#t': ['headers'] });
+    await client.wait('EOSE', eoseOf('h'));
+    const fresh = [alice.sign({ content: 'new', tags }), bob.sign({ content: 'new and far', tags })];
+    await here.publish(fresh[0]!);
+    await there.publish(fresh[1]!);
+    await until('the new ones', () => eventsOf(client, 'h').length === 5);
+    const got = new Map(eventsOf(client, 'h').map((event) => [event.id, event]));
+    for (const event of [...stored, ...fresh]) {
+      const { content, ...headers } = event;
+      assert.deepEqual(got.get(event.id), { ...headers, contentBytes: Buffer.byteLength(content) });
+    }
+    assert.deepEqual(got.get(empty.id), empty, 'nothing was left out of it');
+    // A member has no key to look for an id elsewhere: with its author it is found.
+    client.send('REQ', 'whole', { ids: [stored[1]!.id], authors: [bob.pubkey] });
+    client.send('REQ', 'whole here', { ids: [stored[0]!.id] });
+    for (const id of ['whole', 'whole here']) await client.wait('EOSE', eoseOf(id));
+    assert.deepEqual(eventsOf(client, 'whole'), [stored[1]]);
+    assert.deepEqual(eventsOf(client, 'whole here'), [stored[0]]);
+  });
+
+  it('get new events without content above a size, and are sent no EVENT', async () => {
+    const client = await open(0, { contentBytesMax: 10 });
+    client.send('REQ', 'small', { authors: [alice.pubkey], limit: 0 });
+    await client.wait('EOSE', eoseOf('small'));
+    const author = await open(0);
+    const exact = alice.sign({ content: '0123456789' });
+    const above = alice.sign({ content: '01234567\u{1f426}' }); // 10 characters as JavaScript counts, 12 bytes
+    for (const event of [exact, above]) await author.publish(event);
+    await until('both', () => eventsOf(client, 'small').length === 2);
+    const got = new Map(eventsOf(client, 'small').map((event) => [event.id, event]));
+    assert.deepEqual(got.get(exact.id), exact);
+    assert.equal(isShortened(got.get(above.id)!), true);
+    assert.equal((got.get(above.id) as unknown as { contentBytes: number }).contentBytes, 12);
+    assert.ok(!client.frames.some((f) => f[0] === 'EVENT'));
+  });
+
+  it('share their bytes among subscriptions, get small events for the bytes of headers, and whole ones by id', async () => {
+    const client = await open(0, { bytesPerMinute: 4000, contentBytesMax: 0 });
+    const author = await open(0);
+    const large = Array.from({ length: 4 }, (_, n) =>
+      alice.sign({ content: `${n}`.repeat(5000), tags: [['t', 'large']] }),
+    );
+    for (const event of large) await author.publish(event);
+    client.send('REQ', 'large', { authors: [alice.pubkey], '#t': ['large'] });
+    const end = await client.wait('EOSE', eoseOf('large'));
+    assert.notDeepEqual(end[2], ['more'], 'content that is not sent takes no bytes');
+    assert.equal(eventsOf(client, 'large').length, 4);
+    // What was asked for by id comes whole, and is paid for.
+    client.send('REQ', 'one', { ids: [large[0]!.id] });
+    await client.wait('EOSE', eoseOf('one'));
+    assert.deepEqual(eventsOf(client, 'one'), [large[0]]);
+    client.send('REQ', 'other', { authors: [carol.pubkey], limit: 3 });
+    assert.deepEqual((await client.wait('EOSE', eoseOf('other')))[2], ['more']);
+    assert.deepEqual(eventsOf(client, 'other'), []);
+    const said = client.frames.map(parsePlacementFrame).find((f) => f?.type === 'WITHHELD');
+    assert.ok(said?.type === 'WITHHELD' && said.subscription === 'other');
+    assert.equal(said.body.events, 3);
+  });
+
   it('get no more bytes than they allow, and are told of the rest', async () => {
     const client = await open(0, { bytesPerMinute: 5000, batch: 50 });
     client.send('REQ', 'thin', { authors: [carol.pubkey], until: now() - 500 });

@@ -95,6 +95,28 @@ describe('members of a cluster', { timeout: 60_000 }, () => {
     assert.deepEqual(end[2], ['finish']);
   });
 
+  it('answer with the newest up to the limit, newest first, whoever holds them and however they were written', async () => {
+    const now = Math.floor(Date.now() / 1000);
+    const at = (signer: typeof alice, age: number, tag: string) =>
+      signer.sign({ created_at: now - age, tags: [['t', tag]], content: `${age}` });
+    const reader = await open(3); // holds bob alone
+    // Not in the order of age; some through the reader's member, which passes them on, some at their holder.
+    const mine = [2400, 3000, 2700, 3300].map((age, i) => at(alice, age, i % 2 ? 'right' : 'left'));
+    for (const event of mine.slice(0, 2)) await reader.publish(event);
+    const holder = await open(1);
+    for (const event of mine.slice(2)) await holder.publish(event);
+    const his = [2500, 2900].map((age) => at(bob, age, 'left'));
+    for (const event of his) await reader.publish(event);
+    const ages = async (authors: string[], limit: number) => {
+      const filter = { authors, '#t': ['left', 'right'], kinds: [1, 7], limit };
+      return (await reader.read(filter)).events.map((event) => event.content);
+    };
+    assert.deepEqual(await ages([alice.pubkey], 2), ['2400', '2700']);
+    assert.deepEqual(await ages([alice.pubkey], 3), ['2400', '2700', '3000']);
+    assert.deepEqual(await ages([alice.pubkey, bob.pubkey], 4), ['2400', '2500', '2700', '2900']);
+    assert.deepEqual(await ages([alice.pubkey, bob.pubkey], 1), ['2400']);
+  });
+
   it('deliver new events of accounts that live elsewhere, over one shared subscription', async () => {
     const readers = await Promise.all([open(3), open(3)]);
     for (const reader of readers) {
