@@ -1,11 +1,10 @@
 import { TableFollower, type TableStorage } from '@covey/nats';
-import { diffTables, encodeTable, PlacementTable } from '@covey/table';
+import { encodeTable, PlacementTable } from '@covey/table';
 import { Announcer } from '../../services/relay/src/announcer.ts';
 import { CLUSTER_NAME, ROOT } from './keys.ts';
 import type { SimMember } from './sim-member.ts';
 import { httpBetween, SUBJECTS } from './sim-nats.ts';
 
-/** A clock's own part of the poll, so that members do not ask all at once. */
 const POLL_MS = 15_000;
 const LOAD = { connections: 0, subscriptions: 0, bytes: 0, accepted: 0, sent: 0 };
 
@@ -39,7 +38,7 @@ export class MemberTable {
       log: { info() {}, warn() {} },
       onRefused: (refusal) => this.#announcer.refused(refusal),
     });
-    const { follower } = { follower: this.#follower };
+    const follower = this.#follower;
     const clock = () => Math.floor(world.nowMs + cluster.clockErrorMs[index]!);
     this.#announcer = new Announcer({
       relay: {
@@ -89,10 +88,9 @@ export class MemberTable {
   }
 }
 
-/** The delta to `epoch` applied to another table than it was made from: the groups that it names, and nothing else. */
+/** What the delta to `epoch` changes, on another table than it was made from. */
 function patched(table: PlacementTable, tables: readonly PlacementTable[], epoch: number): PlacementTable {
   const [before, after] = [tables[epoch - 2]!, tables[epoch - 1]!];
-  diffTables(before, after);
   const groups = table.content().groups.map((group, i) => {
     const [was, is] = [before.group(i), after.group(i)];
     return JSON.stringify(was) === JSON.stringify(is) ? group : is;
