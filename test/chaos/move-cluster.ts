@@ -214,6 +214,34 @@ export class MoveCluster {
     );
   }
 
+  /** What the coordinator and the members say of themselves, for the text of a failure. */
+  async state(): Promise<string> {
+    const table = await this.table();
+    const targets = await this.sql<
+      { table_bytes: Uint8Array; since: Date; phases: unknown }[]
+    >`select table_bytes, since, phases from placement_target`;
+    const target = targets[0] && new PlacementTable(new Uint8Array(targets[0].table_bytes));
+    const lines = [
+      `epoch ${table?.epoch}; moves ${JSON.stringify(table?.moves().map(({ group, phase, from }) => ({ group, phase, from: from.members, to: table.group(group).members })))}`,
+      `target since ${targets[0]?.since.toISOString()}, phases ${JSON.stringify(targets[0]?.phases)}`,
+      ...this.authors.map(
+        ({ pubkey }, i) =>
+          `author ${i}: ${table?.locate(pubkey).members.join()} → ${target?.locate(pubkey).members.join()}`,
+      ),
+    ];
+    for (const { source, state } of await this.sql<
+      { source: string; state: unknown }[]
+    >`select id as source, state from members`)
+      lines.push(`member ${this.numberOf(source)}: ${JSON.stringify(state)}`);
+    for (const [i, url] of this.urls.entries()) {
+      const health = await fetch(`${url.replace('ws', 'http')}/health`, { signal: AbortSignal.timeout(2000) })
+        .then((answer) => answer.text())
+        .catch(String);
+      lines.push(`member ${i}: ${health.slice(0, 2000)}`);
+    }
+    return lines.join('\n');
+  }
+
   async stop(): Promise<void> {
     await Promise.all([...this.#children.keys()].map((who) => this.kill(who)));
     await this.sql.end();

@@ -207,6 +207,9 @@ export async function moveRounds({
     const acknowledged = [...book.values()].reduce((sum, { size }) => sum + size, 0);
     const epochs = (await cluster.table())!.epoch;
     return { acknowledged, weak, reads, incompleteReads, gaps, lost, epochs, movedAuthors };
+  } catch (cause) {
+    const state = await cluster.state().catch((error: unknown) => String(error));
+    throw new Error(`${(cause as Error).message}\n${state}`, { cause });
   } finally {
     stopped = true;
     await cluster.stop();

@@ -8,7 +8,7 @@ const FOUND: Partial<Record<Guard, number>> = {
   'sync before OK': 2,
   'two copies': 1,
   'spool on disk': 1,
-  'epochs rise': 14,
+  'epochs rise': 2,
   'catch up': 1,
   overlay: 1,
   majority: 4,

@@ -102,6 +102,21 @@ describe('a member that is appointed', () => {
     assert.equal(filling.has(GROUP), false);
   });
 
+  it('asks every holder that it can reach: what is on its way to one may stand at another alone', () => {
+    const oneLeft = verdicts({ dead: [0], absent: [0] });
+    const appointed = [3, 4, 5].find((i) =>
+      [...at(i, table, oneLeft).held()].some((held) => held.appointed && held.group === GROUP),
+    )!;
+    const alive = (member: string) => member !== id(0);
+    const filling = new Filling();
+    filling.update(at(appointed, table));
+    filling.update(at(appointed, table, oneLeft));
+    filling.taken(id(1), true, alive, filling.begin());
+    assert.equal(filling.has(GROUP), true, 'the other living holder was not asked');
+    filling.taken(id(2), true, alive, filling.begin());
+    assert.equal(filling.has(GROUP), false);
+  });
+
   it('is not full by those alone that were appointed with it', () => {
     const filling = new Filling();
     filling.update(at(first!, table, absent));

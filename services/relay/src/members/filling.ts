@@ -28,8 +28,8 @@ const ROUND_TRIP_EPOCHS = 5;
  * what a new table gives it. Groups change from table to table; what counts is where their accounts were. A group is full
  * again when everything was taken from one holder that is full itself, or from every other holder that can be reached; a
  * group that moves here, from every member of its old list that can be reached, once all writers write here too (`copy`); one
- * that this member was appointed for in place of a dead one, from a holder of the table among others, as those appointed with
- * it began with nothing too.
+ * that this member was appointed for in place of a dead one, from every holder that can be reached, one of the table among
+ * them, as those appointed with it began with nothing too.
  */
 export class Filling {
   readonly #groups = new Map<number, Fill>();
@@ -236,7 +236,8 @@ export class Filling {
       const holders = this.#holders(group, fill);
       if (!holders.includes(member)) continue;
       fill.sources.add(member);
-      if (full && !fill.from) this.#groups.delete(group);
+      // One that was appointed was not written to until now: what was on its way to one holder may stand at another alone.
+      if (full && !fill.from && !this.#enforcer!.copiesOf(group).appointed) this.#groups.delete(group);
     }
     this.#recheck(reachable);
     if (missed > 0 && this.missed === 0) this.onCaughtUp();
