@@ -120,6 +120,8 @@ export class MoveCluster {
               COVEY_PLAN_TTL_S: '1',
               COVEY_MOVES_STEP_MS: '100',
               COVEY_MOVES_ACCOUNTS_MAX: '10000',
+              // The writers never rest.
+              COVEY_MOVES_HUB_WAIT_S: '1',
               COVEY_PLACE_EVERY_S: '10',
             },
             stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -214,7 +216,7 @@ export class MoveCluster {
     );
   }
 
-  /** What the coordinator and the members say of themselves, for the text of a failure. */
+  /** Where the accounts are and where they go, for the text of a failure. */
   async state(): Promise<string> {
     const table = await this.table();
     const targets = await this.sql<
@@ -229,16 +231,10 @@ export class MoveCluster {
           `author ${i}: ${table?.locate(pubkey).members.join()} → ${target?.locate(pubkey).members.join()}`,
       ),
     ];
-    for (const { source, state } of await this.sql<
-      { source: string; state: unknown }[]
-    >`select id as source, state from members`)
-      lines.push(`member ${this.numberOf(source)}: ${JSON.stringify(state)}`);
-    for (const [i, url] of this.urls.entries()) {
-      const health = await fetch(`${url.replace('ws', 'http')}/health`, { signal: AbortSignal.timeout(2000) })
-        .then((answer) => answer.text())
-        .catch(String);
-      lines.push(`member ${i}: ${health.slice(0, 2000)}`);
-    }
+    for (const { id, state } of await this.sql<
+      { id: string; state: string }[]
+    >`select id, state from members`)
+      lines.push(`member ${this.numberOf(id)}: ${state}`);
     return lines.join('\n');
   }
 

@@ -150,7 +150,7 @@ function readNatsUsers(read: EnvReader): NatsUsersConfig | undefined {
 
 function readMoves(read: EnvReader, profile: 'local' | 'public'): MoveSettings {
   const local = profile === 'local';
-  const { accountsPerMemberMax: accounts, planTtlMs } = DEFAULT_MOVE_POLICY;
+  const { accountsPerMemberMax: accounts, hubWaitMs, planTtlMs } = DEFAULT_MOVE_POLICY;
   return {
     policy: {
       ...DEFAULT_MOVE_POLICY,
@@ -159,6 +159,9 @@ function readMoves(read: EnvReader, profile: 'local' | 'public'): MoveSettings {
         max: 1e7,
         fallback: accounts,
       }),
+      hubWaitMs:
+        1000 *
+        read.integer('COVEY_MOVES_HUB_WAIT_S', { min: 0, max: 7 * 86_400, fallback: hubWaitMs / 1000 }),
       planTtlMs:
         1000 *
         read.integer('COVEY_PLAN_TTL_S', { min: 0, max: 86_400, fallback: local ? 10 : planTtlMs / 1000 }),
