@@ -46,10 +46,14 @@ export class Outbox {
   /** Something may be waiting: call after a commit and after taking the lead. */
   wake(): void {
     this.#again = true;
-    if (this.#stopped) return;
+    if (this.#stopped || this.#working) return;
     clearTimeout(this.#timer);
-    this.#working ??= this.#drain().finally(() => {
+    this.#working = this.#drain().then((failed) => {
       this.#working = undefined;
+      if (this.#stopped) return;
+      if (failed) this.#timer = setTimeout(() => this.wake(), RETRY_MS);
+      // Called while the last signatures were on their way.
+      else if (this.#again) this.wake();
     });
   }
 
@@ -60,13 +64,14 @@ export class Outbox {
     await this.#working;
   }
 
-  async #drain(): Promise<void> {
+  /** @returns whether it has to be tried again */
+  async #drain(): Promise<boolean> {
     const { store, publishing, leads, onPublished, log } = this.#options;
     try {
       while (this.#again && !this.#stopped) {
         this.#again = false;
         const publisher = publishing.publisher();
-        if (!publisher || !leads()) return;
+        if (!publisher || !leads()) return false;
         if (this.#fresh) {
           await publisher.prepare();
           await store.republishLast();
@@ -87,11 +92,12 @@ export class Outbox {
         }
       }
       await this.#publishCosignatures();
+      return false;
     } catch (error) {
       log.warn({ error: String(error) }, 'publishing failed; it will be tried again');
       // The streams may be what is missing, on a connection that never broke: the next try makes them again.
       this.#fresh = true;
-      this.#timer = setTimeout(() => this.wake(), RETRY_MS);
+      return true;
     }
   }
 
