@@ -48,7 +48,6 @@ export class SimClient {
   readonly #address: number;
   readonly #open = new Map<number, (message: Message | undefined) => void>();
   readonly #rough: Rough;
-  #ref = 0;
   #written = 0;
   stopped = false;
 
@@ -76,7 +75,7 @@ export class SimClient {
 
   /** @param then called with the answer, or with undefined when none came */
   #ask(to: number, message: (ref: number) => Message, then: (answer: Message | undefined) => void): void {
-    const ref = this.#address * 1_000_000 + ++this.#ref;
+    const ref = this.#cluster.nextRef();
     this.#open.set(ref, (answer) => {
       this.#open.delete(ref);
       then(answer);

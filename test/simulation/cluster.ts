@@ -26,6 +26,7 @@ export class Cluster {
   readonly members: (SimMember | undefined)[] = [];
   /** Killed so that connections to it are refused, and not silent. */
   readonly #refusing = new Set<number>();
+  #ref = 0;
   readonly calls: Calls;
   readonly database: Database;
   readonly nats: NatsServer;
@@ -71,6 +72,14 @@ export class Cluster {
       this.coordinatorErrorMs.push(world.between(-HOUR_MS, HOUR_MS));
       this.startCoordinator(number);
     }
+  }
+
+  /**
+   * The number of a question, never given twice: an answer to an earlier life of who asked is no answer to the next one, as the
+   * connection on which it was asked is gone.
+   */
+  nextRef(): number {
+    return ++this.#ref;
   }
 
   get size(): number {

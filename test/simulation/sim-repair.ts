@@ -21,7 +21,6 @@ export class SimRepair {
   readonly #member: SimMember;
   #open: Comparison | undefined;
   readonly #triedAtMs = new Map<string, number>();
-  #ref = 0;
 
   constructor(member: SimMember) {
     this.#member = member;
@@ -51,7 +50,7 @@ export class SimRepair {
       [...filling.peers].find((member) => since(member) > EVERY_MS);
     if (next === undefined) return;
     this.#triedAtMs.set(next, world.nowMs);
-    const ref = ++this.#ref;
+    const ref = cluster.nextRef();
     const { epoch } = enforcer.table;
     this.#open = { ref, member: next, session: filling.begin(), epoch, untilMs: world.nowMs + ANSWER_MS };
     const index = enforcer.table.memberIndex(next)!;

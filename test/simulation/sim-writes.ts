@@ -24,7 +24,6 @@ export class SimWrites {
   readonly #waiting = new Map<string, Waiting>();
   readonly #inFlight = new Map<string, number>();
   readonly #refs = new Map<number, { event: SimEvent; member: string }>();
-  #ref = 0;
 
   constructor(member: SimMember) {
     this.#member = member;
@@ -133,7 +132,7 @@ export class SimWrites {
         if (count >= WINDOW || (this.#inFlight.get(key) ?? 0) > world.nowMs) continue;
         counts.set(member, count + 1);
         this.#inFlight.set(key, world.nowMs + RETRY_MS);
-        const ref = ++this.#ref;
+        const ref = cluster.nextRef();
         this.#refs.set(ref, { event, member });
         this.#member.send(index, { type: 'event', ref, event, hops });
       }
