@@ -152,7 +152,10 @@ export class SimClient {
       this.#cluster.ids.indexOf(next),
       (ref) => ({ type: 'read', ref, pubkey, epoch }),
       (answer) => {
-        if (answer?.type === 'have') got.push(answer);
+        if (answer?.type === 'have') {
+          this.#judgeClaim(pubkey, answer);
+          got.push(answer);
+        }
         this.#readFrom(rest, epoch, pubkey, got, startedAtMs);
       },
     );
@@ -160,7 +163,6 @@ export class SimClient {
 
   #judge(pubkey: string, got: readonly Answer[], startedAtMs: number): void {
     this.#book.reads++;
-    for (const answer of got) this.#judgeClaim(pubkey, answer);
     if (!got.every(({ whole }) => whole)) return; // it said so
     const roughMs = this.#rough.untilMs + ROUGH_MS;
     for (const { event, strongAtMs } of this.#book.strong) {
@@ -172,7 +174,7 @@ export class SimClient {
 
   /**
    * Whoever claims to be whole has all that was acknowledged before it came to hold the account, or started; but for what may
-   * be on its way yet.
+   * be on its way yet. Call it when the answer arrives.
    */
   #judgeClaim(pubkey: string, { ids, whole, sinceMs }: Answer): void {
     if (!whole) return;
