@@ -7,6 +7,7 @@ export const GUARDS = {
   'two copies': 'OK without words means a second durable copy',
   'spool on disk': 'what waits for other members is on disk with the event',
   'catch up': 'a member that was away compares with the others before it counts as whole',
+  'pass on': 'what a member was bringing when it died goes on from where it arrived',
   'full from the full':
     'a copy is whole when it was taken from one that is whole, or from all that can be reached',
   'view in comparisons': 'a comparison goes by the table and verdicts of who asks',

@@ -158,7 +158,9 @@ export class SimMember {
         return;
       }
       case 'verdicts':
-        if (this.table) this.enforce(this.table);
+        if (!this.table) return;
+        this.enforce(this.table);
+        for (const member of this.liveness.verdicts.dead) this.writes.passOn(member);
         return;
       case 'catch up':
         this.filling.restart();

@@ -103,7 +103,8 @@ export class SimRepair {
     let left = lacking.length;
     const done = () => {
       if (left-- > 1) return;
-      filling.taken(open.member, !isFilling, this.#reachable, open.session);
+      const full = !isFilling || cluster.without.has('full from the full');
+      filling.taken(open.member, full, this.#reachable, open.session);
     };
     if (left === 0) done();
     for (const keep of lacking) this.#member.commit({ keep }, done);

@@ -156,6 +156,7 @@ export class SimWrites {
 
   /** What a member brought that is gone may not have reached the other holders. */
   passOn(gone: string): void {
+    if (this.#member.cluster.without.has('pass on')) return;
     for (const event of this.#arrivals.takeFrom(gone)) {
       const others = this.#member.idsOf(this.#member.enforcer.othersOf(event));
       this.#member.commit({ spool: { event, hops: 1, to: new Set(others.filter((id) => id !== gone)) } });

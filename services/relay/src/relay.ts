@@ -154,7 +154,7 @@ export class Relay {
       startedAtMs: clock(),
       random,
       config: { absentMs: limits.absentMs, ...config.liveness },
-      onVerdicts: () => this.#onVerdicts(),
+      onVerdicts: () => this.#onVerdicts(arrivals),
       onBehind: () => this.#repair.wake(),
       metrics: this.metrics,
       log,
@@ -385,9 +385,12 @@ export class Relay {
   }
 
   /** A member died, was given up, or serves again: others act at once, and clients are told. */
-  #onVerdicts(): void {
+  #onVerdicts(arrivals: RecentArrivals): void {
     if (this.#stopped) return;
     const lost = this.#enforce();
+    // A machine that is gone breaks no connection: what it was bringing is not waited for until its connection times out.
+    for (const member of this.#failover.verdicts.dead)
+      this.#rearrangement.passOn(arrivals.takeFrom(member), member);
     this.#forwarder.wakeAll();
     // What this member held for another goes to those who hold it again.
     if (lost) this.#rearrangement.begin();
