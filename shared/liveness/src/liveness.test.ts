@@ -75,6 +75,23 @@ describe('a death', () => {
 });
 
 describe('members that live', () => {
+  it('are not declared dead a moment after they were heard', () => {
+    const liveness = new Liveness({ self: 'a', incarnation: 0, serving: true, nowMs: 0, random: () => 0.5 });
+    const told = new Map<string, number>();
+    const step = (nowMs: number, input: Parameters<Liveness['step']>[1]) => {
+      for (const { type } of liveness.step(nowMs, input)) if (!told.has(type)) told.set(type, nowMs);
+    };
+    step(0, { type: 'members', members: ['a', 'b'] });
+    // Its answers go astray; then its own probe arrives.
+    for (let nowMs = 10; nowMs < 6000; nowMs += 10) {
+      step(nowMs, { type: 'tick' });
+      if (nowMs === told.get('suspect')! + 1000)
+        step(nowMs, { type: 'probe', from: 'b', seq: 1, rumours: [] });
+    }
+    const heardAtMs = told.get('suspect')! + 1000;
+    assert.equal(told.get('dead'), heardAtMs + 1000);
+  });
+
   it('are not declared dead where one message in twenty is lost', () => {
     const net = new TestingNetwork(7, seededRng(3));
     net.loss = 0.05;

@@ -149,10 +149,12 @@ export class Members {
   }
 
   #verdictAtMs(member: string): number {
-    const { status, sinceMs, by } = this.#held.get(member)!;
+    const { status, sinceMs, heardAtMs, by } = this.#held.get(member)!;
     if (status !== 'suspect') return Number.POSITIVE_INFINITY;
     // The suspect itself and the first to suspect it do not count among those who could confirm.
-    return sinceMs + suspicionMs(this.#config, by.size - 1, this.living.length - 1);
+    const overMs = sinceMs + suspicionMs(this.#config, by.size - 1, this.living.length - 1);
+    // Who was heard a moment ago lives, even if its answers went astray: it hears of the suspicion, and refutes it.
+    return Math.max(overMs, heardAtMs + this.#config.periodMs);
   }
 
   /** This process stood still: what it waited for meanwhile says nothing, and whom it held dead may be back. */
