@@ -10,6 +10,7 @@ const FOUND: Partial<Record<Guard, number>> = {
   'spool on disk': 1,
   'epochs rise': 3,
   'catch up': 1,
+  'pass on': 695,
   'full from the full': 10,
   overlay: 1,
   majority: 2,
