@@ -75,11 +75,20 @@ export class SimWrites {
       this.#member.send(from, { type: 'written', ref, copies });
     };
     this.#member.commit({ keep, spool: { event, hops: 1, to: new Set(holders) } }, () => {
-      const living = decision.holders.filter((index) => !enforcer.isDead(index));
+      const witnesses = this.#member.idsOf(this.#witnesses(event, decision.holders));
       if (cluster.without.has('two copies')) answer(true);
-      else this.#confirmed(event.id, this.#member.idsOf(living), keep ? SECOND_COPY_MS : HOLDER_MS, answer);
+      else this.#confirmed(event.id, witnesses, keep ? SECOND_COPY_MS : HOLDER_MS, answer);
       this.#pump();
     });
+  }
+
+  /** Holders of the list that is read now; of the others only where none of these lives. */
+  #witnesses(event: SimEvent, holders: readonly number[]): readonly number[] {
+    const { enforcer } = this.#member;
+    const living = holders.filter((index) => !enforcer.isDead(index));
+    const writers = enforcer.writersOf(event.pubkey);
+    const read = living.filter((index) => writers.includes(index));
+    return read.length > 0 ? read : living;
   }
 
   #confirmed(id: string, members: readonly string[], ms: number, answer: (confirmed: boolean) => void): void {
@@ -106,9 +115,11 @@ export class SimWrites {
         ok(true);
         return;
       }
-      this.#member.commit({ keep: event }, () => {
+      const to = new Set(this.#member.idsOf(decision.holders));
+      this.#member.commit({ keep: event, spool: { event, hops: hops + 1, to } }, () => {
         this.#arrivals.add(this.#member.cluster.ids[from]!, event as NostrEvent);
         ok(true);
+        if (to.size > 0) this.#pump();
       });
     } else if (decision.action === 'forward') {
       const to = new Set(this.#member.idsOf(decision.holders));
