@@ -135,7 +135,8 @@ export function place(problem: PlacementProblem, onProgress: PlaceProgress = () 
     requireCopies(problem, lists, shortfalls);
     reportExcess(problem, held, usable, shares, shortfalls);
     const { communityOf } = problem;
-    orderCopies({ lists, communityOf, fixed, isHashed, previous, usable, shares: writeShares });
+    const isOrphan = orphansOf(problem, previous);
+    orderCopies({ lists, communityOf, fixed, isHashed, previous, isOrphan, usable, shares: writeShares });
     const hubSet = new Set(decided.hubs);
     const formed = formGroups(
       lists,
@@ -231,6 +232,21 @@ function previousLists(
     if (row.length > lists.copies) lists.reads.set(account, row.slice(lists.copies));
   }
   return lists;
+}
+
+/** Accounts whose master of before is not among the members that are left to them. */
+function orphansOf(
+  { previous, members }: PlacementProblem,
+  left: CopyLists | undefined,
+): (account: number) => boolean {
+  if (!previous || !left) return () => false;
+  const today = new Map(members.map(({ id }, index) => [id, index]));
+  return (account) => {
+    const master = previous.groups[previous.groupOf[account]]?.members[0];
+    if (master === undefined) return false;
+    const now = previous.members ? today.get(previous.members[master]) : master;
+    return left.writes[account * left.copies] !== now;
+  };
 }
 
 function copyOf(lists: CopyLists): CopyLists {
