@@ -6,7 +6,7 @@ const filled = 970;
 
 /**
  * After a change of members: gives copies to members that hold much less than their due (they joined), those that
- * readers miss least where they stand and the most followed of them; and takes copies from members above their cap,
+ * readers miss least where they stand and the most followed of them, from each of the others its part; and takes copies from members above their cap,
  * from who is fullest, set by set. Recomputes the covers.
  * @param due what each member is due of all copies that there may be
  */
@@ -43,11 +43,15 @@ export function rebalance(state: SearchState, due: Float64Array): void {
   for (let to = 0; to < k; to++) {
     if (limits.caps[to] === 0 || held[to] * 1000 >= shares[to] * wanting) continue;
     const goal = Math.min(limits.caps[to], Math.floor((shares[to] * filled) / 1000));
+    // Each gives its part, so that none is left above its cap; what is wanting then is anybody's.
+    const part = (goal - held[to]) / (present - held[to]);
+    const least = held.map((copies) => Math.floor(copies * (1 - part)));
     const offers = harmlessFirst(state);
-    for (let i = 0; i < offers.accounts.length && held[to] < goal; i++) {
-      const from = offers.members[i];
-      if (held[from] > shares[from]) move(offers.accounts[i], from, to);
-    }
+    for (const floor of [least, shares])
+      for (let i = 0; i < offers.accounts.length && held[to] < goal; i++) {
+        const from = offers.members[i];
+        if (held[from] > floor[from]) move(offers.accounts[i], from, to);
+      }
   }
   for (const set of sets) {
     for (const account of set) {
