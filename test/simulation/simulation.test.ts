@@ -16,11 +16,15 @@ const FOUND: Partial<Record<Guard, number>> = {
   majority: 2,
   'delta base': 1,
   refute: 2,
-  'probe the dead': 1,
+  'probe the dead': 2,
   'one lease': 1,
   'commit first': 1,
   stages: 1,
-  fence: 8,
+  fence: 13,
+  'view in comparisons': 35,
+  'indirect probes': 38,
+  replay: 56,
+  'stages wait': 74,
 };
 
 describe('members under faults', { timeout: 120_000 }, () => {

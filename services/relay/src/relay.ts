@@ -377,7 +377,10 @@ export class Relay {
     const { writes } = this.#options.config;
     const table = this.#applied?.table;
     const { verdicts } = this.#failover;
-    this.#enforcer = new Enforcer(table, this.pubkey, writes, this.#filling.has, verdicts);
+    this.#enforcer =
+      table && table === this.#enforcer.table
+        ? this.#enforcer.under(verdicts)
+        : new Enforcer(table, this.pubkey, writes, this.#filling.has, verdicts);
     const lost = this.#filling.update(this.#enforcer);
     this.#failover.look();
     this.#repair.wake();

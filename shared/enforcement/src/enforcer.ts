@@ -1,6 +1,6 @@
 import { ALL_ALIVE, isAllAlive, type MemberVerdicts } from '@covey/liveness';
 import { type Filter, hashtagKey, isHex64, KIND, type NostrEvent } from '@covey/nostr';
-import type { PlacementTable } from '@covey/table';
+import type { PlacementTable, TableMove } from '@covey/table';
 import { type DeliveryKeys, deliveryKeys, isDelivered } from './delivery.ts';
 import { type FilterRoute, filterKeys, routeFilter } from './filter-route.ts';
 import { type GroupRoute, listsOf, routeOf } from './group-route.ts';
@@ -95,10 +95,11 @@ export class Enforcer {
   readonly verdicts: MemberVerdicts;
   readonly #overlay: Overlay | undefined;
   readonly #id: string;
-  #byTable: Enforcer | undefined;
+  /** The same by the table alone: itself when nobody is dead. Its routes hold for groups whose members all serve. */
+  readonly #byTable: Enforcer;
   readonly #self: number;
   readonly #groups: (Prepared | undefined)[] = [];
-  readonly #moves = new Map<number, ReturnType<PlacementTable['moves']>[number]>();
+  readonly #moves: ReadonlyMap<number, TableMove>;
   /** Equal lists of readers as one array, so that a filter's keys are grouped by identity. */
   readonly #readers = new Map<string, readonly number[]>();
   readonly #key = new Uint8Array(32);
@@ -110,6 +111,7 @@ export class Enforcer {
    * @param self public key (hex) of this member; it may be missing from the table, and then holds nothing
    * @param filling whether this member is still filling its copy of a group, or of any for −1
    * @param verdicts who is dead, as failure detection says
+   * @param byTable the one by the table alone, when there is one already: what follows from the table is not computed again
    */
   constructor(
     table: PlacementTable | undefined,
@@ -117,6 +119,7 @@ export class Enforcer {
     mode: WriteMode = 'forward',
     filling: (group: number) => boolean = () => false,
     verdicts: MemberVerdicts = ALL_ALIVE,
+    byTable?: Enforcer,
   ) {
     this.#filling = filling;
     this.table = table;
@@ -125,7 +128,8 @@ export class Enforcer {
     this.#id = self;
     this.#overlay = table && Overlay.of(table, verdicts);
     this.#self = table?.memberIndex(self) ?? -1;
-    for (const move of table?.moves() ?? []) this.#moves.set(move.group, move);
+    this.#moves = byTable ? byTable.#moves : new Map(table?.moves().map((move) => [move.group, move]));
+    this.#byTable = !this.#overlay ? this : (byTable ?? new Enforcer(table, self, mode, filling));
   }
 
   /** Well over a million a second for events that are accepted; shared objects: do not change what is returned. */
@@ -241,14 +245,13 @@ export class Enforcer {
 
   /** The same member by the table alone, as if nobody were dead. */
   get byTable(): Enforcer {
-    this.#byTable ??= this.#overlay ? this.under(ALL_ALIVE) : this;
     return this.#byTable;
   }
 
-  /** The same member and table under other verdicts. */
+  /** The same member and table under other verdicts: what these do not change is not computed again. */
   under(verdicts: MemberVerdicts): Enforcer {
-    if (isAllAlive(verdicts) && !this.#overlay) return this;
-    return new Enforcer(this.table, this.#id, this.mode, this.#filling, verdicts);
+    if (isAllAlive(verdicts)) return this.#byTable;
+    return new Enforcer(this.table, this.#id, this.mode, this.#filling, verdicts, this.#byTable);
   }
 
   /** Whether another member is dead, as far as is known here. */
@@ -338,10 +341,19 @@ export class Enforcer {
   }
 
   #groupRoute(group: number): Prepared {
-    return (this.#groups[group] ??= this.#prepare(
-      routeOf(this.table!.group(group), this.#moves.get(group), this.#self, group, this.#overlay),
-      group,
-    ));
+    return (this.#groups[group] ??= this.#routeNow(group));
+  }
+
+  #routeNow(group: number): Prepared {
+    const table = this.table!;
+    const overlay = this.#overlay;
+    const move = this.#moves.get(group);
+    if (overlay && !move) {
+      const byTable = this.#byTable.#groupRoute(group);
+      const holdersServe = overlay.allServe(byTable.others) && (!byTable.holds || overlay.serves(this.#self));
+      if (holdersServe) return byTable;
+    }
+    return this.#prepare(routeOf(table.group(group), move, this.#self, group, overlay), group);
   }
 
   /** Whether this event's group has just left this member by all phases of a move: its new holders are full. */

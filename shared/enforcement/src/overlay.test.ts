@@ -5,6 +5,7 @@ import { SLOT_GROUPS } from '@covey/table';
 import fc from 'fast-check';
 import { type FixtureGroup, fixtureTable } from '../../../test/conformance/placement-fixture.ts';
 import { Enforcer } from './enforcer.ts';
+import { routeOf } from './group-route.ts';
 import { Overlay } from './overlay.ts';
 import { placementOf } from './placement-of.ts';
 
@@ -156,6 +157,49 @@ describe('whoever computes it', () => {
         assert.ok(copies <= 3 && copies <= members.length);
       }),
       { seed: 1 },
+    );
+  });
+
+  it('routes a group as its list alone says, whatever was known before', () => {
+    const phases = ['write-both-read-old', 'copy', 'write-both-read-new', 'clean-up', undefined] as const;
+    const groups = phases.flatMap((phase, n) =>
+      [0, 3, 6].map((first) => ({
+        members: [first % 8, (first + 1) % 8, (first + 2 + n) % 8, (first + 4 + n) % 8].slice(0, 3 + (n % 2)),
+        copies: 3,
+        accounts: [id(0x40 + 8 * n + first)],
+        ...(phase ? { move: { phase, from: [(first + 3) % 8, (first + 1) % 8, (first + 5) % 8] } } : {}),
+      })),
+    );
+    const table = fixtureTable({ members: MEMBERS, groups, slotMembers: [5, 6, 7] });
+    const moves = new Map(table.moves().map((move) => [move.group, move]));
+    const self = 3;
+    let enforcer = new Enforcer(table, MEMBERS[self]!.id);
+    fc.assert(
+      fc.property(fc.array(standing, { minLength: 8, maxLength: 8 }), fc.boolean(), (states, majority) => {
+        const of = (name: string) => states.flatMap((state, i) => (state === name ? [i] : []));
+        const now = verdicts({
+          returning: of('returning'),
+          dead: of('dead'),
+          absent: of('absent'),
+          majority,
+        });
+        enforcer = enforcer.under(now);
+        const overlay = Overlay.of(table, now);
+        for (let group = GROUP - 1; group < table.groupCount; group++) {
+          const { holds, others, originals, appointed } = routeOf(
+            table.group(group),
+            moves.get(group),
+            self,
+            group,
+            overlay,
+          );
+          const { holds: held, others: rest, originals: first, appointed: is } = enforcer.copiesOf(group);
+          assert.deepEqual([held, rest, first, is], [holds, others, originals, appointed]);
+        }
+        for (const { accounts } of groups)
+          assert.deepEqual(enforcer.placementOf(accounts[0]!), placementOf(table, accounts[0]!, overlay));
+      }),
+      { seed: 2 },
     );
   });
 

@@ -55,6 +55,10 @@ export class Overlay {
     return this.#standings[member] === STANDING.serves;
   }
 
+  allServe(members: readonly number[]): boolean {
+    return members.every((member) => this.#standings[member] === STANDING.serves);
+  }
+
   isDead(member: number): boolean {
     return this.#standings[member]! >= STANDING.dead;
   }
@@ -72,8 +76,7 @@ export class Overlay {
    */
   list(group: number, list: TableGroup, other?: TableGroup): OverlaidList {
     const { members, copies } = list;
-    if (members.every((member) => this.#standings[member] === STANDING.serves))
-      return { members, copies, dead: [], appointed: [] };
+    if (this.allServe(members)) return { members, copies, dead: [], appointed: [] };
     const living = this.living(members);
     const dead = members.filter((member) => this.isDead(member));
     const copiesLeft = new Set([...living, ...this.living(other?.members ?? [])]).size;
