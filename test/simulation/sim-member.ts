@@ -122,7 +122,7 @@ export class SimMember {
     const filling = without.has('catch up') ? () => false : this.filling.has;
     this.enforcer = new SimEnforcer(table, this.id, 'forward', filling, verdicts);
     if (this.filling.update(this.enforcer)) this.writes.rearrange();
-    const held = new Set([...this.enforcer.held()].map(({ group }) => group));
+    const held = new Set(this.enforcer.held().map(({ group }) => group));
     for (const group of this.#heldSinceMs.keys()) if (!held.has(group)) this.#heldSinceMs.delete(group);
     for (const group of held)
       if (!this.#heldSinceMs.has(group)) this.#heldSinceMs.set(group, this.world.nowMs);

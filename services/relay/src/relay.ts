@@ -463,7 +463,7 @@ export class Relay {
 
   async #stop(): Promise<void> {
     this.#ready = false;
-    this.#failover.detector.stop();
+    this.#failover.stop();
     this.#unfollow?.();
     this.#listener.refuse();
     await this.#options.tables.stop();

@@ -71,6 +71,11 @@ const ANY_GROUP = -1;
 /** Hashtags whose key is remembered. */
 const HASHTAGS_MAX = 10_000;
 
+/** A group that a member holds a copy of. */
+export interface HeldGroup extends Pick<GroupRoute, 'others' | 'originals' | 'appointed'> {
+  group: number;
+}
+
 /** A group's route with the decisions that follow from it, so that a decision allocates nothing. */
 interface Prepared extends GroupRoute {
   /** Its number; −1 for a union of several. */
@@ -99,6 +104,7 @@ export class Enforcer {
   readonly #byTable: Enforcer;
   readonly #self: number;
   readonly #groups: (Prepared | undefined)[] = [];
+  #held: HeldGroup[] | undefined;
   readonly #moves: ReadonlyMap<number, TableMove>;
   /** Equal lists of readers as one array, so that a filter's keys are grouped by identity. */
   readonly #readers = new Map<string, readonly number[]>();
@@ -234,13 +240,31 @@ export class Enforcer {
 
   /**
    * Groups that this member holds a copy of, with the other members that do. `appointed`: in place of a dead one, so that
-   * what the group has is at `originals`.
+   * what the group has is at `originals`. Walks over all groups once.
    */
-  *held(): Generator<Pick<GroupRoute, 'others' | 'originals' | 'appointed'> & { group: number }> {
+  held(): readonly HeldGroup[] {
+    this.#held ??= this.#listHeld();
+    return this.#held;
+  }
+
+  #listHeld(): HeldGroup[] {
+    const held = [];
     for (let group = 0; group < (this.table?.groupCount ?? 0); group++) {
+      if (!this.#mayHold(group)) continue;
       const { holds, others, originals, appointed } = this.#groupRoute(group);
-      if (holds) yield { group, others, originals, appointed };
+      if (holds) held.push({ group, others, originals, appointed });
     }
+    return held;
+  }
+
+  /** Whether it is worth the route of a group to know whether it is held here: of most groups it is not. */
+  #mayHold(group: number): boolean {
+    const list = this.table!.group(group);
+    const move = this.#moves.get(group);
+    if (list.members.includes(this.#self) || move?.from.members.includes(this.#self)) return true;
+    if (!this.#overlay) return false;
+    const { current, other } = listsOf(list, move);
+    return this.#overlay.missing(current, other) > 0;
   }
 
   /** The same member by the table alone, as if nobody were dead. */
@@ -266,7 +290,9 @@ export class Enforcer {
   failover(): { acting: number; appointed: number; unavailable: number } {
     const counts = { acting: 0, appointed: 0, unavailable: 0 };
     if (!this.table || !this.#overlay) return counts;
+    const held = new Set(this.held().map(({ group }) => group));
     for (let group = 0; group < this.table.groupCount; group++) {
+      if (!held.has(group) && this.#overlay.lives(this.table.group(group).members)) continue;
       const { writers, appointed, available } = this.#groupRoute(group);
       const master = listsOf(this.table.group(group), this.#moves.get(group)).current.members[0]!;
       if (writers[0] === this.#self && master !== this.#self) counts.acting++;

@@ -10,6 +10,7 @@ export {
   type DecisionReason,
   type Delivery,
   Enforcer,
+  type HeldGroup,
   HOPS_MAX,
   isProtected,
   type Origin,

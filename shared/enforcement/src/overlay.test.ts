@@ -88,7 +88,7 @@ describe('while members are dead', () => {
     const filling = { yes: true };
     const enforcer = new Enforcer(table, MEMBERS[appointed]!.id, 'forward', () => filling.yes, absent);
     assert.deepEqual(
-      [...enforcer.held()].filter(({ appointed: yes }) => yes),
+      enforcer.held().filter(({ appointed: yes }) => yes),
       [{ group: GROUP, others: [1, 2, 0], originals: [0, 1, 2], appointed: true }],
     );
     assert.equal(enforcer.decide(event, client).action, 'accept');

@@ -63,6 +63,11 @@ export class Overlay {
     return this.#standings[member]! >= STANDING.dead;
   }
 
+  /** Whether any of them lives. */
+  lives(members: readonly number[]): boolean {
+    return members.some((member) => !this.isDead(member));
+  }
+
   /** Members that live: first those that serve. */
   living(members: readonly number[]): number[] {
     const of = (standing: number) => members.filter((member) => this.#standings[member] === standing);
@@ -77,19 +82,23 @@ export class Overlay {
   list(group: number, list: TableGroup, other?: TableGroup): OverlaidList {
     const { members, copies } = list;
     if (this.allServe(members)) return { members, copies, dead: [], appointed: [] };
-    const living = this.living(members);
-    const dead = members.filter((member) => this.isDead(member));
-    const copiesLeft = new Set([...living, ...this.living(other?.members ?? [])]).size;
-    const replaceable = dead.filter(
-      (member) => copiesLeft < COPIES_MIN || this.#standings[member] === STANDING.absent,
-    ).length;
-    const missing = Math.max(0, Math.min(copies - copiesLeft, replaceable));
+    const missing = this.missing(list, other);
     const appointed =
-      missing > 0 && this.#majority
-        ? this.#appoint(group, missing, [...members, ...(other?.members ?? [])])
-        : [];
-    const all = [...living, ...appointed];
+      missing > 0 ? this.#appoint(group, missing, [...members, ...(other?.members ?? [])]) : [];
+    const all = [...this.living(members), ...appointed];
+    const dead = members.filter((member) => this.isDead(member));
     return { members: all, copies: Math.min(copies, all.length), dead, appointed };
+  }
+
+  /** How many members are appointed for a group with these lists. */
+  missing({ members, copies }: TableGroup, other?: TableGroup): number {
+    if (!this.#majority || !members.some((member) => this.isDead(member))) return 0;
+    const copiesLeft = new Set([...this.living(members), ...this.living(other?.members ?? [])]).size;
+    const replaceable = members.filter(
+      (member) =>
+        this.isDead(member) && (copiesLeft < COPIES_MIN || this.#standings[member] === STANDING.absent),
+    ).length;
+    return Math.max(0, Math.min(copies - copiesLeft, replaceable));
   }
 
   #appoint(group: number, count: number, taken: readonly number[]): number[] {

@@ -4,6 +4,13 @@ import type { Heartbeat } from '@covey/protocol';
 import type { RelayMetrics } from '../metrics.ts';
 import { FailureDetector, type FailureDetectorOptions } from './failure-detector.ts';
 import type { Filling } from './filling.ts';
+import { Spaced } from './spaced.ts';
+
+/** Verdicts are acted upon at once; of those that come in quick succession, as often as takes this part of the thread. */
+const ACT_EVERY_MS = 10;
+const ACT_PART = 0.05;
+/** What is acted for is counted for operators, who need it no sooner. */
+const COUNT_EVERY_MS = 1000;
 
 export interface FailoverOptions
   extends Omit<FailureDetectorOptions, 'onVerdicts' | 'onCatchUp' | 'onDead' | 'onSuspect'> {
@@ -24,10 +31,19 @@ export class Failover {
   readonly #options: FailoverOptions;
   #groups = { acting: 0, appointed: 0, unavailable: 0 };
   #applied = '';
+  readonly #act: Spaced;
+  readonly #count: Spaced;
 
   constructor(options: FailoverOptions) {
     this.#options = options;
-    const { filling, metrics, log } = options;
+    const { filling, metrics, log, clock } = options;
+    this.#act = new Spaced({ work: options.onVerdicts, everyMs: ACT_EVERY_MS, part: ACT_PART, clock });
+    this.#count = new Spaced({
+      work: () => this.#countGroups(),
+      everyMs: COUNT_EVERY_MS,
+      part: ACT_PART,
+      clock,
+    });
     this.detector = new FailureDetector({
       ...options,
       onVerdicts: (verdicts) => this.#onVerdicts(verdicts),
@@ -106,8 +122,19 @@ export class Failover {
     return parts.filter((part) => part !== '').join('; ');
   }
 
-  /** After the enforcer was made anew: counts what this member acts for, and tells of it. */
+  /** After the enforcer was made anew. */
   look(): void {
+    this.#count.request();
+  }
+
+  stop(): void {
+    this.detector.stop();
+    this.#act.stop();
+    this.#count.stop();
+  }
+
+  /** Counts what this member acts for, and tells of it. */
+  #countGroups(): void {
     const { metrics, log } = this.#options;
     const before = this.#groups;
     this.#groups = this.#options.enforcer().failover();
@@ -127,6 +154,6 @@ export class Failover {
     const acts = all ? '' : JSON.stringify({ returning, dead, absent, majority });
     if (acts === this.#applied) return;
     this.#applied = acts;
-    this.#options.onVerdicts();
+    this.#act.request();
   }
 }

@@ -88,7 +88,9 @@ describe('a member that is appointed', () => {
   const table = tableOf();
   const absent = verdicts({ dead: [0, 1] });
   const [first, second] = [3, 4, 5].filter((i) =>
-    [...at(i, table, absent).held()].some((held) => held.appointed),
+    at(i, table, absent)
+      .held()
+      .some((held) => held.appointed),
   );
 
   it('fills what a death gave it, and nothing else', () => {
@@ -105,7 +107,9 @@ describe('a member that is appointed', () => {
   it('asks every holder that it can reach: what is on its way to one may stand at another alone', () => {
     const oneLeft = verdicts({ dead: [0], absent: [0] });
     const appointed = [3, 4, 5].find((i) =>
-      [...at(i, table, oneLeft).held()].some((held) => held.appointed && held.group === GROUP),
+      at(i, table, oneLeft)
+        .held()
+        .some((held) => held.appointed && held.group === GROUP),
     )!;
     const alive = (member: string) => member !== id(0);
     const filling = new Filling();

@@ -98,7 +98,7 @@ export class Filling {
     const table = enforcer.table;
     const sameTable = before !== undefined && before.table === table;
     this.#moves = new Map(table?.moves().map((move) => [move.group, move]));
-    const heldBefore = new Set(sameTable ? [...before.held()].map(({ group }) => group) : []);
+    const heldBefore = new Set(sameTable ? before.held().map(({ group }) => group) : []);
     const missing = sameTable
       ? this.#newlyHeld(enforcer, heldBefore)
       : table && before?.table && this.#missing(before.table, table, before, enforcer.self);
@@ -162,7 +162,7 @@ export class Filling {
     const steps = table.epoch - old.epoch;
     if (steps > ROUND_TRIP_EPOCHS) return undefined;
     const missing = new Map<number, Fill | 'fresh'>();
-    const held = new Set([...before.held()].map(({ group }) => group));
+    const held = new Set(before.held().map(({ group }) => group));
     for (const move of old.moves()) if (steps > stepsHeld(move, old, before.self)) held.delete(move.group);
     const seen = new Set<number>();
     const look = (from: number, to: number) => {
