@@ -1,4 +1,5 @@
 import type { NostrEvent } from '@covey/nostr';
+import type { PlacementTable } from '@covey/table';
 import { RecentArrivals } from '../../services/relay/src/members/recent-arrivals.ts';
 import { Disk, type SimEvent, type Spooled, type Write } from './disk.ts';
 import type { Message } from './messages.ts';
@@ -70,11 +71,13 @@ export class SimWrites {
     const decision = enforcer.decide(event, { member: false, hops: 0, announced: false });
     const holders = this.#member.idsOf(decision.holders);
     const keep = decision.action === 'accept' ? event : undefined;
+    const { table } = this.#member;
     const answer = (confirmed: boolean) => {
       const copies = confirmed || cluster.without.has('two copies') ? 'two' : keep ? 'one' : 'none';
       this.#member.send(from, { type: 'written', ref, copies });
     };
     this.#member.commit({ keep, spool: { event, hops: 1, to: new Set(holders) } }, () => {
+      this.#overtaken(table);
       const witnesses = this.#member.idsOf(this.#witnesses(event, decision.holders));
       if (cluster.without.has('two copies')) answer(true);
       else this.#confirmed(event.id, witnesses, keep ? SECOND_COPY_MS : HOLDER_MS, answer);
@@ -110,6 +113,7 @@ export class SimWrites {
     const { enforcer, disk } = this.#member;
     const ok = (accepted: boolean) => this.#member.send(from, { type: 'ok', ref, accepted });
     const decision = enforcer.decide(event, { member: true, hops, announced: false });
+    const { table } = this.#member;
     if (decision.action === 'accept') {
       if (disk.events.has(event.id)) {
         ok(true);
@@ -117,6 +121,7 @@ export class SimWrites {
       }
       const to = new Set(this.#member.idsOf(decision.holders));
       this.#member.commit({ keep: event, spool: { event, hops: hops + 1, to } }, () => {
+        this.#overtaken(table);
         this.#arrivals.add(this.#member.cluster.ids[from]!, event as NostrEvent);
         ok(true);
         if (to.size > 0) this.#pump();
@@ -124,6 +129,7 @@ export class SimWrites {
     } else if (decision.action === 'forward') {
       const to = new Set(this.#member.idsOf(decision.holders));
       this.#member.commit({ spool: { event, hops: hops + 1, to } }, () => {
+        this.#overtaken(table);
         ok(true);
         this.#pump();
       });
@@ -172,6 +178,11 @@ export class SimWrites {
       const others = this.#member.idsOf(this.#member.enforcer.othersOf(event));
       this.#member.commit({ spool: { event, hops: 1, to: new Set(others.filter((id) => id !== gone)) } });
     }
+  }
+
+  /** What was decided by an earlier table was rearranged without it. */
+  #overtaken(table: PlacementTable | undefined): void {
+    if (table !== this.#member.table) this.rearrange();
   }
 
   /** Under another table or verdict: what waits goes where it belongs now, what is held here no longer to its holders. */

@@ -33,6 +33,8 @@ export class Rearrangement {
   #work: Promise<void> = Promise.resolve();
   #departuresTimer: NodeJS.Timeout | undefined;
   #handOverTimer: NodeJS.Timeout | undefined;
+  /** A rearrangement is asked for and has not begun. */
+  #isWaiting = false;
   #stopped = false;
 
   constructor(options: RearrangementOptions) {
@@ -44,9 +46,14 @@ export class Rearrangement {
     this.#departuresTimer.unref();
   }
 
-  /** Under a new table. */
+  /** Under a new table, and again for what was written while it came. */
   begin(): void {
-    this.#next(() => this.#rearrange());
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    this.#next(async () => {
+      this.#isWaiting = false;
+      await this.#rearrange();
+    });
   }
 
   /** Runs the removal of what has left its place now, and not in ten minutes. */

@@ -212,6 +212,7 @@ export class Relay {
     };
     const writes = new WritePath({
       ...shared,
+      onOvertaken: () => this.#rearrangement.begin(),
       live: this.#live,
       verify: (event) => this.#verifier.verify(event),
       powBitsMin: config.powBitsMin ?? 0,

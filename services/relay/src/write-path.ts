@@ -61,6 +61,8 @@ export interface WritePathOptions {
   confirmations: Confirmations;
   arrivals: RecentArrivals;
   enforcer: () => Enforcer;
+  /** An event was stored or spooled as an earlier table said: what moves was rearranged without it. */
+  onOvertaken: () => void;
   verify: (event: NostrEvent) => Promise<Verdict>;
   powBitsMin: number;
   /** The URL that clients open. */
@@ -109,10 +111,14 @@ export class WritePath {
           'auth-required',
         );
       const hops = source.member ? Math.max(1, source.hops ?? 1) : 0;
-      const decision = this.#options
-        .enforcer()
-        .decide(event, { member: source.member !== undefined, hops, announced: source.announced });
+      const decidedBy = this.#options.enforcer();
+      const decision = decidedBy.decide(event, {
+        member: source.member !== undefined,
+        hops,
+        announced: source.announced,
+      });
       const { accepted, message, outcome } = await this.#carryOut(event, decision, hops, source);
+      if (this.#options.enforcer().table !== decidedBy.table) this.#options.onOvertaken();
       if (event.kind === KIND.vanish) this.#afterVanish(event);
       if (accepted) this.#options.metrics.accepted++;
       return answer(accepted, message, outcome);
