@@ -120,8 +120,8 @@ export function place(problem: PlacementProblem, onProgress: PlaceProgress = () 
     rebalance(state, shares);
     if (usable.length > copies) {
       const must = changedSince(state, before);
-      const free = Math.max(admitted * changesPermille, must * changesOnTop) / 1000;
-      searchWarm(state, before, must + Math.floor(free), options);
+      const free = Math.floor(Math.max(admitted * changesPermille, must * changesOnTop) / 1000);
+      searchWarm(state, before, { must, free }, options);
     }
   } else if (usable.length > copies && admitted > 0) {
     searchCold(state, options);

@@ -15,6 +15,8 @@ export interface PricedOptions {
   overloadCost: number;
   /** fill only these rows, which are short, and take nothing away: for accounts that are new or lost a member */
   fillOnly?: Uint32Array;
+  /** place these accounts anew, a share of them in every round, and no others; and only for a better score than before */
+  only?: Uint32Array;
   onRound?: (round: number) => void;
 }
 
@@ -31,6 +33,8 @@ const shareLast = 0.1 * 4294967296;
 /** Of accounts with so few followers this share is placed anew in every round: they cost little and make room. */
 const cheapFollowers = 2;
 const shareCheap = 0.4 * 4294967296;
+/** Of the accounts that are searched alone. */
+const shareOnly = 0.3 * 4294967296;
 /** Readers whose part is served but for this are served. */
 const missedMin = 1e-3;
 /** How much of the bonus of a member that lacks readers goes to those who would open it anew. */
@@ -59,8 +63,8 @@ export function pricedSearch(state: SearchState, options: PricedOptions): number
   const { rounds } = options;
   const byShare = options.prices === 'shares';
   const next = seededUint32(options.seed);
-  const order = byPopularity(state);
-  const mostFollowed = order.length > 0 ? state.popularity(order[0]) : 0;
+  const order = options.only ?? byPopularity(state);
+  const mostFollowed = order.reduce((most, account) => Math.max(most, state.popularity(account)), 0);
   const prices: Prices = byShare ? new SharePrices(state) : multipliersOf(state);
   const chance = new Float64Array(65536);
   const overload = new Float64Array(k);
@@ -219,17 +223,21 @@ export function pricedSearch(state: SearchState, options: PricedOptions): number
     return penalised(state, overload, options.overloadCost);
   }
   let best = state.snapshot();
-  let bestScore = Number.POSITIVE_INFINITY;
+  let bestScore = options.only ? penalised(state, overload, options.overloadCost) : Number.POSITIVE_INFINITY;
   for (let round = 0; round < rounds; round++) {
     const progress = rounds > 1 ? round / (rounds - 1) : 1;
     closingChances(byShare ? qFirst : qFirst * (1 - progress), chance);
-    prices.relaxed = 1 + (relaxedFirst - 1) * Math.max(0, 1 - progress / relaxedRounds);
+    prices.relaxed = options.only ? 1 : 1 + (relaxedFirst - 1) * Math.max(0, 1 - progress / relaxedRounds);
     const share = shareFirst + (shareLast - shareFirst) * progress;
     let size = 0;
     for (const account of order) {
       if (fixed[account] >= width || state.hashed[account] === 1) continue;
-      if (next() < (state.popularity(account) <= cheapFollowers ? shareCheap : share))
-        taken[size++] = account;
+      const part = options.only
+        ? shareOnly
+        : state.popularity(account) <= cheapFollowers
+          ? shareCheap
+          : share;
+      if (next() < part) taken[size++] = account;
     }
     prices.refreshAll(connections, reads);
     for (let i = 0; i < size; i++) {

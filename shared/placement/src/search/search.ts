@@ -168,23 +168,58 @@ function fillShort(state: SearchState): void {
   }
 }
 
+/** Warm start: rounds for the accounts that make readers open most, and their part of those that may change. */
+const hotRounds = 12;
+const hotShare = 0.8;
+
 /**
- * Improves a placement that is in use: local search alone, with a bound on the accounts that differ from `before`
- * beyond those that had to change anyway.
+ * Improves a placement that is in use: the priced search for the accounts that alone make readers open a member, then local
+ * search.
+ * @param changes how many accounts had to change, and how many more may differ from `before`
  */
 export function searchWarm(
   state: SearchState,
   before: { lists: Uint16Array; sizes: Uint8Array },
-  changesMax: number,
+  changes: { must: number; free: number },
   options: SearchOptions,
 ): void {
   state.coverAll();
+  pricedSearch(state, {
+    prices: 'shares',
+    rounds: hotRounds,
+    seed: options.seed,
+    overloadCost: startOverload,
+    only: soleReasons(state, Math.floor(changes.free * hotShare)),
+  });
   localSearch(state, {
     budget: localBudget(state, options.effort),
     seed: options.seed,
-    baseline: { ...before, changesMax },
+    baseline: { ...before, changesMax: changes.must + changes.free },
     onProgress: (done, all) => options.onProgress('refine', done, all),
   });
+}
+
+/** Accounts that are the only reason of most readers to open a member, so many. Needs covers that are up to date. */
+function soleReasons(state: SearchState, count: number): Uint32Array {
+  const { graph, readers, counts, open, words, k, width, sizes, copies, fixed, lists, weights } = state;
+  const reasons = new Float64Array(state.accounts);
+  for (let reader = 0; reader < readers.length; reader++) {
+    const account = readers[reader];
+    for (let i = graph.offsets[account]; i < graph.offsets[account + 1]; i++) {
+      const followee = graph.targets[i];
+      let only = -1;
+      for (let j = followee * width; j < followee * width + sizes[followee] && only !== -2; j++) {
+        const member = lists[j];
+        if ((open[reader * words + (member >>> 5)] & (1 << (member & 31))) === 0) continue;
+        only = only === -1 ? member : -2;
+      }
+      if (only >= 0) reasons[followee] += weights[reader] / counts[reader * k + only];
+    }
+  }
+  const accounts = Uint32Array.from(reasons.keys()).filter(
+    (account) => reasons[account] > 0 && state.hashed[account] === 0 && fixed[account] < copies,
+  );
+  return accounts.sort((a, b) => reasons[b] - reasons[a] || a - b).subarray(0, count);
 }
 
 /** Caps are made for the whole budget of read copies; where less was spent, they shrink with it. */
