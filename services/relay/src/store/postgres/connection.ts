@@ -1,12 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
-import postgres from 'postgres';
+import { postgres } from '@covey/postgres/library';
+import type { Sql as LibrarySql, TransactionSql } from 'postgres';
 import { StoreError, StoreInUseError } from '../store-errors.ts';
 
 type Options = {
   bigint: { to: number; from: number[]; parse: (text: string) => number; serialize: (n: number) => string };
 };
-export type Sql = postgres.Sql<{ bigint: number }>;
-export type Tx = postgres.TransactionSql<{ bigint: number }>;
+export type Sql = LibrarySql<{ bigint: number }>;
+export type Tx = TransactionSql<{ bigint: number }>;
 
 export interface ConnectionOptions {
   url: string;
