@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
 import {
   carryOut,
@@ -11,13 +12,17 @@ import {
   seedMembers,
 } from '@covey/postgres';
 import { type PlacementTable, signCertificate } from '@covey/table';
+import { WebSocket, WebSocketServer } from 'ws';
 import { commitDraft } from '../../services/coordinator/src/epochs/commit-draft.ts';
 import { probeMember } from '../../services/coordinator/src/probes/canary.ts';
+import { compareCopies } from '../../services/coordinator/src/probes/compare-copies.ts';
 import { Prober, type ProberOptions } from '../../services/coordinator/src/probes/prober.ts';
 import { fixtureTable } from '../conformance/placement-fixture.ts';
 import { newSigner } from '../conformance/signer.ts';
+import { WireClient } from '../conformance/wire-client.ts';
+import { freePort } from '../support/free-port.ts';
 import { startPostgres, type TestPostgres } from '../support/servers.ts';
-import { TestCluster } from './relay-fixture.ts';
+import { TestCluster, until } from './relay-fixture.ts';
 
 const CLUSTER = 'test';
 const coordinator = newSigner();
@@ -141,4 +146,66 @@ describe('probes of members, with relays that run', () => {
     assert.equal((await listProbes(sql)).get(suspended.id)![0]!.outcome, 'astray');
     await prober.stop();
   });
+
+  test('a member that withholds what two other holders give is found', async () => {
+    const authors = Array.from({ length: 4 }, () => newSigner());
+    const placed = relays.table([
+      { members: [0, 1, 2], accounts: authors.slice(0, 3).map(({ pubkey }) => pubkey) },
+      { members: [0, 3, 1], accounts: [authors[3]!.pubkey] },
+    ]);
+    for (const { tables } of relays.members) tables.set(placed);
+    await relays.well();
+    const writer = await WireClient.open(relays.members[0]!.url);
+    const hourAgo = Math.floor(Date.now() / 1000) - 3600;
+    for (const [i, author] of authors.entries())
+      for (let n = 0; n < 5; n++)
+        assert.equal(
+          (await writer.publish(author.sign({ content: `${i} ${n}`, created_at: hourAgo + n })))[0],
+          true,
+        );
+    writer.close();
+    await until('copies everywhere', () => relays.members.every(({ relay }) => relay!.load().spooled === 0));
+    assert.deepEqual(await compareCopies(placed, 1, { ...options, againMs: 50 }), {
+      compared: 15,
+      withheld: [],
+    });
+
+    // The same relay behind something that keeps the events of one account from its readers.
+    const liar = await withholding(relays.members[1]!.url, authors[0]!.pubkey);
+    const members = placed.members.map((each, i) => ({ ...each, url: i === 1 ? liar.url : each.url }));
+    const lying = Object.assign(Object.create(placed), { members }) as PlacementTable;
+    lying.locate = placed.locate.bind(placed);
+    const { compared, withheld } = await compareCopies(lying, 1, { ...options, againMs: 50 });
+    assert.deepEqual([compared, withheld.length], [15, 5]);
+    await liar.stop();
+    await assert.rejects(compareCopies(lying, 1, { ...options, againMs: 50 }));
+  });
 });
+
+/** A relay in front of another that drops one author's events on the way to readers. */
+async function withholding(url: string, pubkey: string): Promise<{ url: string; stop(): Promise<void> }> {
+  const port = await freePort();
+  const server = new WebSocketServer({ host: '127.0.0.1', port });
+  server.on('connection', (socket) => {
+    const behind = new WebSocket(url);
+    const waiting: string[] = [];
+    behind.on('open', () => {
+      for (const frame of waiting.splice(0)) behind.send(frame);
+    });
+    socket.on('message', (data) => {
+      if (behind.readyState === WebSocket.OPEN) behind.send(String(data));
+      else waiting.push(String(data));
+    });
+    behind.on('message', (data) => {
+      const [type, , event] = JSON.parse(String(data));
+      if (type !== 'EVENT' || event.pubkey !== pubkey) socket.send(String(data));
+    });
+    socket.on('close', () => behind.close());
+  });
+  await once(server, 'listening');
+  const stop = async () => {
+    for (const client of server.clients) client.terminate();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  return { url: `ws://127.0.0.1:${port}`, stop };
+}

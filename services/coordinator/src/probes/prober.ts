@@ -15,12 +15,14 @@ import { PlacementTable } from '@covey/table';
 import { lastEpoch, tableOf } from '../epochs/epoch-store.ts';
 import { type AdmissionRule, clampCapacity } from '../membership/admission.ts';
 import { type CanaryOptions, probeMember } from './canary.ts';
+import { type CompareOptions, compareCopies } from './compare-copies.ts';
 import { goesAstray, halved, halvingsBySlowness } from './judge.ts';
 
+const NOTHING_COMPARED = { compared: 0, withheld: [] };
 /** An admin's reinstatement stands so long against what probes say. */
 const EXEMPT_DAYS = 7;
 
-export interface ProberOptions extends CanaryOptions {
+export interface ProberOptions extends CanaryOptions, CompareOptions {
   sql: Sql;
   jobs: Pick<Jobs, 'add'>;
   /** This coordinator's public key: the actor in the log. */
@@ -83,11 +85,23 @@ export class Prober {
       const isIn = ['active', 'draining', 'suspended'].includes(member.state);
       if (this.#stopped || !leads()) return;
       if (index === undefined || !isIn || !applies(member.id, last.epoch)) continue;
-      const probe = await probeMember(table, index, this.#options);
+      const probe = await this.#probe(table, index);
       await storeProbe(sql, member.id, probe);
       onProbe(member, probe);
     }
     await this.#judge();
+  }
+
+  /** As a client would use it; and what it gives to readers beside what the other holders give. */
+  async #probe(table: PlacementTable, index: number): Promise<Probe> {
+    const probe = await probeMember(table, index, this.#options);
+    if (probe.outcome !== 'ok') return probe;
+    const { compared, withheld } = await compareCopies(table, index, this.#options).catch(
+      () => NOTHING_COMPARED,
+    );
+    if (withheld.length === 0) return probe;
+    const detail = `withholds ${withheld.length} of ${compared} events that two other holders give, ${withheld[0]} among them`;
+    return { ...probe, outcome: 'astray', detail };
   }
 
   async #judge(): Promise<void> {
