@@ -7,11 +7,13 @@ import { DEFAULT_MOVE_POLICY } from '@covey/moves';
 import { NatsLink, type Refusal, TableFollower } from '@covey/nats';
 import { publicKeyOf } from '@covey/nostr';
 import {
+  carryOut,
   connectPostgres,
   listCosignatures,
   MIGRATIONS,
   migrate,
   type Sql,
+  seedMembers,
   storeLists,
 } from '@covey/postgres';
 import { subjectsOf } from '@covey/protocol';
@@ -39,6 +41,7 @@ import {
 } from '../../services/coordinator/src/epochs/epoch-store.ts';
 import { readEvidence } from '../../services/coordinator/src/epochs/evidence.ts';
 import { unpackInputs } from '../../services/coordinator/src/epochs/inputs-file.ts';
+import { rollbackTo } from '../../services/coordinator/src/epochs/rollback-epoch.ts';
 import { type RunEpochOptions, runEpoch } from '../../services/coordinator/src/epochs/run-epoch.ts';
 import { Lease } from '../../services/coordinator/src/lease.ts';
 import { leaseIn } from '../../services/coordinator/src/lease-store.ts';
@@ -423,7 +426,10 @@ describe('epochs, from the graph in PostgreSQL to a follower behind NATS', () =>
       faults({ inputs: seed, computed: computeEpoch(seed, () => 0) }),
       /digest.*another placement/,
     );
-    assert.match(faults({ manifest: { ...first.manifest, target: newest.table!.root } }), /of a rollback/);
+    assert.match(
+      faults({ manifest: { ...first.manifest, target: newest.table!.root } }),
+      /no order in the log brings an older one back/,
+    );
     await assert.rejects(readEvidence(sql, 999, CLUSTER, [root]), /no epoch 999/);
     await assert.rejects(readEvidence(sql, 1, CLUSTER, ['ab'.repeat(32)]), /not trusted/);
   });
@@ -456,6 +462,37 @@ describe('epochs, from the graph in PostgreSQL to a follower behind NATS', () =>
     const signatures = await listCosignatures(sql, epoch);
     assert.equal(countSignatures(event.pubkey, manifest, signatures, [root]), 2);
     await cosigner.stop();
+  });
+
+  test('a rollback that an admin ordered is signed by others as well; one that nobody ordered is not', async () => {
+    const fence = Number((await sql`select fence from coordinator_lease`)[0]!['fence']);
+    const last = (await lastEpoch(sql))!;
+    const content = new PlacementTable(await tableOf(sql, last.epoch)).content();
+    const groups = content.groups.map((group, i) =>
+      i === 5 ? { ...group, members: [...group.members].reverse() } : group,
+    );
+    const draft = draftStep(
+      last,
+      new PlacementTable(await tableOf(sql, last.epoch)),
+      { ...content, groups },
+      { createdAt: 3000, reason: 'step', moved: 0 },
+    );
+    await commitDraft({ sql, cluster: CLUSTER, fence, keys }, last, draft);
+    await seedMembers(sql, members);
+    const context = { sql, cluster: CLUSTER, fence, keys, moves: movesWith(sql), serial: new Serial() };
+    const { epoch } = await rollbackTo(context, last.epoch, 'by mistake', 1_800_000_000_000);
+    const judge = async () => {
+      const evidence = await readEvidence(sql, epoch, CLUSTER, [root]);
+      const inputs = unpackInputs(evidence.inputsPieces);
+      return judgeEpoch({ ...evidence, inputs, computed: computeEpoch(inputs, () => 0) });
+    };
+    assert.match((await judge()).faults.join(), /no order in the log brings an older one back/);
+    await carryOut(sql, { action: 'rollback', epoch: last.epoch - 1 }, { actor: 'an admin' });
+    assert.match((await judge()).faults.join(), /no order in the log/, 'an order to go somewhere else');
+    await carryOut(sql, { action: 'rollback', epoch: last.epoch }, { actor: 'an admin' });
+    const { ok, faults, checked } = await judge();
+    assert.ok(ok, faults.join());
+    assert.ok(checked.some((what) => what.includes(`epoch ${last.epoch}`)));
   });
 
   test('the same inputs give the same bytes', async () => {

@@ -74,7 +74,7 @@ async function audit(epoch: number, flags: AuditFlags): Promise<void> {
 
 async function judge(
   epoch: number,
-  evidence: Evidence & Pick<AuditEvidence, 'table' | 'before'>,
+  evidence: Evidence & Pick<AuditEvidence, 'table' | 'before' | 'rollback'>,
   roots: readonly string[],
   { json }: AuditFlags,
 ): Promise<void> {
@@ -88,8 +88,8 @@ async function judge(
   if (manifest.epoch !== epoch)
     throw new CommandError(EXIT.data, `that is epoch ${manifest.epoch}, not ${epoch}`);
   const computed = computeEpoch(inputs, () => performance.now());
-  const { table, before } = evidence;
-  const verdict = judgeEpoch({ manifest, inputs, computed, table, before });
+  const { table, before, rollback } = evidence;
+  const verdict = judgeEpoch({ manifest, inputs, computed, rollback, table, before });
   if (json) console.log(JSON.stringify(verdict));
   else if (verdict.ok) console.log(`epoch ${epoch} is right: ${verdict.checked.join(', ')}`);
   else console.log(`epoch ${epoch} is NOT right:\n${verdict.faults.map((fault) => `  ${fault}`).join('\n')}`);

@@ -2,6 +2,7 @@ import { checkStep, IllegalStepError, type KeyOf } from '@covey/moves';
 import type { Manifest, PlacementTable } from '@covey/table';
 import type { ComputedEpoch } from './compute-epoch.ts';
 import type { EpochInputs } from './inputs.ts';
+import type { OrderedRollback } from './rollback-epoch.ts';
 
 /** What an epoch is checked against. */
 export interface AuditEvidence {
@@ -9,6 +10,8 @@ export interface AuditEvidence {
   inputs: EpochInputs;
   /** What these inputs give, computed by whoever audits. */
   computed: Pick<ComputedEpoch, 'root' | 'inputs'>;
+  /** An order to go back that is in the log, with the placement that follows from it. */
+  rollback?: OrderedRollback | undefined;
   /** The table of the epoch, when it is still kept. */
   table?: PlacementTable | undefined;
   /** That of the epoch before, and the keys that only one of the two lists. */
@@ -26,10 +29,17 @@ export interface AuditVerdict {
 
 /**
  * Whether an epoch is what the rules make of its inputs: their digest is the signed one, they give the placement that the
- * epoch is on its way to, and the epoch is one legal step from the one before. It does not show that the inputs (who
+ * epoch is on its way to (or an admin ordered an older one back), and the epoch is one legal step from the one before. It does not show that the inputs (who
  * follows whom) are honest. Pure.
  */
-export function judgeEpoch({ manifest, inputs, computed, table, before }: AuditEvidence): AuditVerdict {
+export function judgeEpoch({
+  manifest,
+  inputs,
+  computed,
+  rollback,
+  table,
+  before,
+}: AuditEvidence): AuditVerdict {
   const faults: string[] = [];
   const checked = ['the digest of the inputs', 'the placement that they give'];
   if (inputs.cluster !== manifest.cluster) faults.push('the inputs are of another cluster');
@@ -38,8 +48,10 @@ export function judgeEpoch({ manifest, inputs, computed, table, before }: AuditE
       'the digest of the inputs is another: they were changed, or software of another version made them',
     );
   if (manifest.target === null) faults.push('the manifest names no placement that it is on its way to');
+  else if (manifest.target === rollback?.root)
+    checked.push(`the placement of epoch ${rollback.epoch}, which an order in the log brings back`);
   else if (computed.root !== manifest.target)
-    faults.push('these inputs give another placement (or the epoch is on its way to that of a rollback)');
+    faults.push('these inputs give another placement, and no order in the log brings an older one back');
   if (table) {
     checked.push('the table');
     if (table.root !== manifest.root) faults.push('the table is not the one that the manifest names');

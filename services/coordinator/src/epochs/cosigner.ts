@@ -56,7 +56,7 @@ export class Cosigner {
     const last = await lastEpoch(sql);
     if (!last || last.epoch <= this.#seen) return;
     const roots = [keys.certificate.pubkey];
-    const { event, manifest, inputsPieces, table, before } = await readEvidence(
+    const { event, manifest, inputsPieces, table, before, rollback } = await readEvidence(
       sql,
       last.epoch,
       cluster,
@@ -71,7 +71,14 @@ export class Cosigner {
         const { computed } = await computeOnThread(inputs, () => {}, this.#stopping.signal);
         this.#computed = { inputs: manifest.inputs, result: computed };
       }
-      const verdict = judgeEpoch({ manifest, inputs, computed: this.#computed.result, table, before });
+      const verdict = judgeEpoch({
+        manifest,
+        inputs,
+        computed: this.#computed.result,
+        rollback,
+        table,
+        before,
+      });
       const { epoch, root } = manifest;
       if (verdict.ok) {
         const signed = { cluster, epoch, root, inputs: manifest.inputs, createdAt: event.created_at };

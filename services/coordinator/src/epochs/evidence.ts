@@ -4,6 +4,7 @@ import { type Manifest, PlacementTable, verifyManifest } from '@covey/table';
 import { WholeKeys } from '../moves/whole-keys.ts';
 import type { AuditEvidence } from './audit.ts';
 import { inputsOf } from './epoch-store.ts';
+import { orderedRollback } from './rollback-epoch.ts';
 
 /** What an audit needs is not kept any more; says what is. */
 export class NoEvidenceError extends Error {
@@ -17,6 +18,7 @@ export interface StoredEvidence {
   inputsPieces: Uint8Array[];
   table: PlacementTable | undefined;
   before: AuditEvidence['before'];
+  rollback: AuditEvidence['rollback'];
 }
 
 /**
@@ -52,6 +54,7 @@ export async function readEvidence(
     manifest: verifyManifest(row.manifest, roots, cluster),
     inputsPieces,
     table,
+    rollback: await orderedRollback(sql),
     before: table &&
       previous && { table: previous, keyOf: await new WholeKeys(sql).between(previous, table) },
   };

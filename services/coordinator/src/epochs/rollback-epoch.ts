@@ -1,5 +1,5 @@
 import type { PlaceResult } from '@covey/jobs';
-import { placedMembers } from '@covey/postgres';
+import { placedMembers, type Sql } from '@covey/postgres';
 import {
   compareTables,
   encodeTable,
@@ -9,8 +9,12 @@ import {
 } from '@covey/table';
 import { commitTarget, type MoveContext } from '../moves/commit-target.ts';
 import type { Serial } from '../moves/serial.ts';
+import { readTarget } from '../moves/target-store.ts';
 import type { CommitContext } from './commit-draft.ts';
 import { lastEpoch, tableOf } from './epoch-store.ts';
+
+/** Orders in the log that are looked at. */
+const ORDERS_MAX = 10;
 
 /** An old content can't come back; the message says why. */
 export class RollbackError extends Error {
@@ -63,4 +67,38 @@ function withMembersOfToday(old: TableContent, today: readonly TableMember[]): T
   });
   // A move of then is over: everybody goes by the list that it led to.
   return { ...old, members, moves: [] };
+}
+
+/** An order of an admin to go back, and the placement that follows from it. */
+export interface OrderedRollback {
+  /** The older epoch. */
+  epoch: number;
+  /** Root of the placement that has its content. */
+  root: string;
+}
+
+/**
+ * The order in the log that the placement on its way follows from, if it is a rollback's: the target has the lists of the older
+ * epoch to the byte, with what is known of the members today. For who signs epochs of others, or audits them.
+ */
+export async function orderedRollback(sql: Sql): Promise<OrderedRollback | undefined> {
+  const target = (await readTarget(sql))?.table;
+  if (!target) return undefined;
+  const orders = await sql<{ epoch: number }[]>`
+    select subject::int as epoch from authority_log where action = 'rollback' order by id desc limit ${ORDERS_MAX}`;
+  for (const { epoch } of orders) {
+    const kept = await tableOf(sql, epoch).catch(() => undefined);
+    if (kept && hasListsOf(target, new PlacementTable(kept))) return { epoch, root: target.root };
+  }
+  return undefined;
+}
+
+/** Whether two tables differ in nothing but what they say of the same members, moves that go on, and the number of the epoch. */
+function hasListsOf(target: PlacementTable, old: PlacementTable): boolean {
+  const { members, epoch } = target;
+  const isSame =
+    old.members.length === members.length && old.members.every(({ id }, i) => id === members[i]!.id);
+  if (!isSame) return false;
+  const again = encodeTable({ ...old.content(), members, moves: [], epoch });
+  return Buffer.compare(again, target.bytes) === 0;
 }
