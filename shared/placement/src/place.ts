@@ -44,6 +44,9 @@ const changesPermille = 6;
 /** And after a change of members, on top of those that had to change; in thousandths of them. */
 const changesOnTop = 80;
 
+/** After a change of members so many accounts change at most, in thousandths of what those members are due. */
+const fairMost = 1160;
+
 export type PlaceProgress = (phase: string, done: number, total: number) => void;
 
 /**
@@ -120,7 +123,11 @@ export function place(problem: PlacementProblem, onProgress: PlaceProgress = () 
     rebalance(state, shares);
     if (usable.length > copies) {
       const must = changedSince(state, before);
-      const free = Math.floor(Math.max(admitted * changesPermille, must * changesOnTop) / 1000);
+      const wanted = Math.max(admitted * changesPermille, must * changesOnTop) / 1000;
+      const changes = changedMembers(problem, usable);
+      const fair = (changes * copies * admitted) / usable.length;
+      const most = changes > 0 ? (fair * fairMost) / 1000 - must : wanted;
+      const free = Math.floor(Math.max(0, Math.min(wanted, most)));
       searchWarm(state, before, { must, free }, options);
     }
   } else if (usable.length > copies && admitted > 0) {
@@ -232,6 +239,18 @@ function previousLists(
     if (row.length > lists.copies) lists.reads.set(account, row.slice(lists.copies));
   }
   return lists;
+}
+
+/** Members that came or went since the earlier placement. */
+function changedMembers({ previous, members }: PlacementProblem, usable: readonly number[]): number {
+  if (!previous?.members) return 0;
+  const named = new Set<number>();
+  for (const { members: row } of previous.groups) for (const member of row) named.add(member);
+  const before = new Set([...named].map((member) => previous.members![member]));
+  const today = new Set(usable.map((member) => members[member].id));
+  return (
+    [...today].filter((id) => !before.has(id)).length + [...before].filter((id) => !today.has(id!)).length
+  );
 }
 
 /** Accounts whose master of before is not among the members that are left to them. */
