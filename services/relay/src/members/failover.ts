@@ -30,7 +30,8 @@ export class Failover {
   readonly detector: FailureDetector;
   readonly #options: FailoverOptions;
   #groups = { acting: 0, appointed: 0, unavailable: 0 };
-  #applied = '';
+  /** The verdicts that the enforcer goes by. */
+  #acted = '';
   readonly #act: Spaced;
   readonly #count: Spaced;
 
@@ -70,11 +71,12 @@ export class Failover {
     return this.detector.verdicts;
   }
 
-  /** For clients and other members: absent when all members serve. */
+  /** For clients and other members: what this member acts upon. Absent when all members serve. */
   get told(): MemberVerdicts | undefined {
-    const { returning, dead, absent, majority } = this.verdicts;
-    const isKnown = this.#options.enforcer().table !== undefined;
-    return isAllAlive(this.verdicts) || !isKnown ? undefined : { returning, dead, absent, majority };
+    const { table, verdicts } = this.#options.enforcer();
+    if (!table || isAllAlive(verdicts)) return undefined;
+    const { returning, dead, absent, majority } = verdicts;
+    return { returning, dead, absent, majority };
   }
 
   /** For heartbeats: suspects too. */
@@ -124,6 +126,7 @@ export class Failover {
 
   /** After the enforcer was made anew. */
   look(): void {
+    this.#acted = textOf(this.#options.enforcer().verdicts);
     this.#count.request();
   }
 
@@ -147,13 +150,13 @@ export class Failover {
       );
   }
 
-  /** A suspect keeps its roles: only verdicts change what members do. */
-  #onVerdicts({ returning, dead, absent, majority }: Verdicts): void {
-    // While all serve, a majority changes nothing either.
-    const all = returning.length + dead.length + absent.length === 0;
-    const acts = all ? '' : JSON.stringify({ returning, dead, absent, majority });
-    if (acts === this.#applied) return;
-    this.#applied = acts;
-    this.#act.request();
+  #onVerdicts(verdicts: Verdicts): void {
+    if (textOf(verdicts) !== this.#acted) this.#act.request();
   }
+}
+
+/** What of verdicts changes what members do: a suspect keeps its roles, and while all serve a majority changes nothing. */
+function textOf(verdicts: MemberVerdicts): string {
+  const { returning, dead, absent, majority } = verdicts;
+  return isAllAlive(verdicts) ? '' : JSON.stringify({ returning, dead, absent, majority });
 }
