@@ -238,9 +238,12 @@ export class Liveness {
     if (!this.#members.has(from)) return false;
     this.#members.heard(from, nowMs);
     for (const rumour of rumours) {
+      const before = this.#members.status(rumour.member);
       if (rumour.member === this.#self) this.#refute(nowMs, rumour, outputs);
       else if (this.#members.take(rumour, nowMs)) {
-        if (this.#members.status(rumour.member) === 'dead') this.#died(nowMs, rumour.member, outputs);
+        // Of one that is dead already, this is the death of a later life.
+        if (this.#members.status(rumour.member) === 'dead' && before !== 'dead')
+          this.#died(nowMs, rumour.member, outputs);
         else this.#news(nowMs, rumour.member, outputs);
         // Its own probe says whether it confirms: a verdict needs several that saw for themselves.
         if (this.#members.status(rumour.member) === 'suspect' && !rumour.by.includes(this.#self))
