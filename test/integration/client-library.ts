@@ -51,8 +51,8 @@ export function describeClientLibrary(
       library = await open();
     });
     after(async () => {
-      await library.close();
-      await cluster.stop();
+      await library?.close();
+      await cluster?.stop();
     });
 
     it('writes to a member that does not hold its account, and reads it back from every member', async () => {

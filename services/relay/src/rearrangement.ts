@@ -143,7 +143,9 @@ export class Rearrangement {
     const enforcer = this.#options.enforcer();
     const members = enforcer.table?.members ?? [];
     for (const event of this.#stopped ? [] : events) {
-      const others = enforcer.othersOf(event).map((index) => members[index]!.id);
+      // The dead fetch what they missed when they return.
+      const living = enforcer.othersOf(event).filter((index) => !enforcer.isDead(index));
+      const others = living.map((index) => members[index]!.id);
       store.events
         .handOver(
           [event],

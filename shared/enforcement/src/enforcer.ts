@@ -100,7 +100,7 @@ export class Enforcer {
   readonly verdicts: MemberVerdicts;
   readonly #overlay: Overlay | undefined;
   readonly #id: string;
-  /** The same by the table alone: itself when nobody is dead. Its routes hold for groups whose members all serve. */
+  /** The same by the table alone: itself when nobody is named. Its routes hold for groups whose members all serve. */
   readonly #byTable: Enforcer;
   readonly #self: number;
   readonly #groups: (Prepared | undefined)[] = [];
@@ -135,7 +135,7 @@ export class Enforcer {
     this.#overlay = table && Overlay.of(table, verdicts);
     this.#self = table?.memberIndex(self) ?? -1;
     this.#moves = byTable ? byTable.#moves : new Map(table?.moves().map((move) => [move.group, move]));
-    this.#byTable = !this.#overlay ? this : (byTable ?? new Enforcer(table, self, mode, filling));
+    this.#byTable = isAllAlive(verdicts) ? this : (byTable ?? new Enforcer(table, self, mode, filling));
   }
 
   /** Well over a million a second for events that are accepted; shared objects: do not change what is returned. */

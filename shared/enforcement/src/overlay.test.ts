@@ -101,6 +101,12 @@ describe('while members are dead', () => {
     assert.equal(enforcer.under(ALL_ALIVE).decide(event, client).action, 'forward');
   });
 
+  it('who is no member is forgotten with the verdict', () => {
+    const gone = { ...ALL_ALIVE, dead: ['ff'.repeat(32)] };
+    const enforcer = new Enforcer(table, MEMBERS[1]!.id, 'forward', undefined, gone);
+    assert.deepEqual(enforcer.under(ALL_ALIVE).verdicts.dead, []);
+  });
+
   it('copies still go to the dead as well: they get them when they are back', () => {
     const enforcer = new Enforcer(table, MEMBERS[1]!.id, 'forward', undefined, verdicts({ dead: [0] }));
     assert.deepEqual(enforcer.decide(event, client), { action: 'accept', holders: [2, 0], reason: 'holder' });

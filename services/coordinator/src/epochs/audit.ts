@@ -51,7 +51,9 @@ export function judgeEpoch({
   else if (manifest.target === rollback?.root)
     checked.push(`the placement of epoch ${rollback.epoch}, which an order in the log brings back`);
   else if (computed.root !== manifest.target)
-    faults.push('these inputs give another placement, and no order in the log brings an older one back');
+    faults.push(
+      'these inputs give another placement, and no order in the log that can still be checked brings an older one back',
+    );
   if (table) {
     checked.push('the table');
     if (table.root !== manifest.root) faults.push('the table is not the one that the manifest names');

@@ -8,6 +8,7 @@ import { computeOnThread } from './compute-thread.ts';
 import { lastEpoch } from './epoch-store.ts';
 import { readEvidence } from './evidence.ts';
 import { unpackInputs } from './inputs-file.ts';
+import type { OrderedRollback } from './rollback-epoch.ts';
 
 const LOOK_MS = 2_000;
 
@@ -27,6 +28,8 @@ export class Cosigner {
   readonly #stopping = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #working: Promise<void> | undefined;
+  /** The last rollback that an order was found for. */
+  #rollback: OrderedRollback | undefined;
   /** The newest epoch that was looked at. */
   #seen = 0;
   #computed: { inputs: string; result: Pick<ComputedEpoch, 'root' | 'inputs'> } | undefined;
@@ -71,11 +74,13 @@ export class Cosigner {
         const { computed } = await computeOnThread(inputs, () => {}, this.#stopping.signal);
         this.#computed = { inputs: manifest.inputs, result: computed };
       }
+      // Its steps go on when the older table is kept no longer.
+      if (rollback) this.#rollback = rollback;
       const verdict = judgeEpoch({
         manifest,
         inputs,
         computed: this.#computed.result,
-        rollback,
+        rollback: this.#rollback,
         table,
         before,
       });

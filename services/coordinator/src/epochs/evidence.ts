@@ -49,12 +49,13 @@ export async function readEvidence(
   const open = (bytes: Uint8Array | null) => (bytes ? new PlacementTable(new Uint8Array(bytes)) : undefined);
   const table = open(row.table_bytes);
   const previous = open(row.previous);
+  const manifest = verifyManifest(row.manifest, roots, cluster);
   return {
     event: row.manifest,
-    manifest: verifyManifest(row.manifest, roots, cluster),
+    manifest,
     inputsPieces,
     table,
-    rollback: await orderedRollback(sql),
+    rollback: await orderedRollback(sql, manifest.target),
     before: table &&
       previous && { table: previous, keyOf: await new WholeKeys(sql).between(previous, table) },
   };

@@ -79,11 +79,13 @@ export interface OrderedRollback {
 
 /**
  * The order in the log that the placement on its way follows from, if it is a rollback's: the target has the lists of the older
- * epoch to the byte, with what is known of the members today. For who signs epochs of others, or audits them.
+ * epoch to the byte, with what is known of the members today. For who signs epochs of others, or audits them: only while the
+ * placement is the one on its way, and the older table is kept.
+ * @param wanted root of the placement that an epoch is on its way to
  */
-export async function orderedRollback(sql: Sql): Promise<OrderedRollback | undefined> {
+export async function orderedRollback(sql: Sql, wanted: string | null): Promise<OrderedRollback | undefined> {
   const target = (await readTarget(sql))?.table;
-  if (!target) return undefined;
+  if (!target || target.root !== wanted) return undefined;
   const orders = await sql<{ epoch: number }[]>`
     select subject::int as epoch from authority_log where action = 'rollback' order by id desc limit ${ORDERS_MAX}`;
   for (const { epoch } of orders) {

@@ -100,8 +100,13 @@ export class Prober {
       () => NOTHING_COMPARED,
     );
     if (withheld.length === 0) return probe;
+    // Shown, and not used against it: two others could agree on what was never written, or what it was told to forget.
     const detail = `withholds ${withheld.length} of ${compared} events that two other holders give, ${withheld[0]} among them`;
-    return { ...probe, outcome: 'astray', detail };
+    this.#options.log.warn(
+      { member: table.members[index]!.id, compared, withheld: withheld.slice(0, 10) },
+      'a member does not give readers what two other holders give',
+    );
+    return { ...probe, detail };
   }
 
   async #judge(): Promise<void> {

@@ -1,3 +1,6 @@
+/** However long a run took: a process that stood still must not wait in proportion. */
+const WAIT_MS_MAX = 1000;
+
 export interface SpacedOptions {
   work: () => void;
   /** Least time from the end of one run to the next. */
@@ -47,7 +50,7 @@ export class Spaced {
       work();
     } finally {
       const endMs = clock();
-      this.#notBeforeMs = endMs + Math.max(everyMs, (endMs - startMs) / part);
+      this.#notBeforeMs = endMs + Math.min(WAIT_MS_MAX, Math.max(everyMs, (endMs - startMs) / part));
     }
   }
 }
