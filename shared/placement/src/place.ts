@@ -44,7 +44,10 @@ const changesPermille = 6;
 /** And after a change of members, on top of those that had to change; in thousandths of them. */
 const changesOnTop = 80;
 
-/** After a change of members so many accounts change at most, in thousandths of what those members are due. */
+/**
+ * After a change of members nothing changes for a better fanout beyond this, in thousandths of the mean share of those members;
+ * what had to change does in any case.
+ */
 const fairMost = 1160;
 
 export type PlaceProgress = (phase: string, done: number, total: number) => void;

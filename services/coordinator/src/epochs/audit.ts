@@ -29,8 +29,8 @@ export interface AuditVerdict {
 
 /**
  * Whether an epoch is what the rules make of its inputs: their digest is the signed one, they give the placement that the
- * epoch is on its way to (or an admin ordered an older one back), and the epoch is one legal step from the one before. It does not show that the inputs (who
- * follows whom) are honest. Pure.
+ * epoch is on its way to (or the log holds an order to go back to an older one), and the epoch is one legal step from the one
+ * before. It does not show that the inputs (who follows whom) are honest, nor who wrote that order. Pure.
  */
 export function judgeEpoch({
   manifest,

@@ -29,8 +29,8 @@ export interface Comparison {
 /**
  * Compares what a member gives to readers with what the other holders of the same accounts give: a member that withholds
  * some events passes every probe that uses accounts of its own. An event counts when two other holders give it and this member
- * did not in two looks; it was written between two minutes and six hours ago, may neither be replaced nor deleted at some and not
- * at others by then, and its group does not move. @throws when the member can't be reached
+ * did not in two looks; it says that it was written between two minutes and six hours ago, its kind is not one that is replaced, and its
+ * group does not move. It is no proof: signatures are not looked at, and an account may tell one relay alone to forget it (NIP-62). @throws when the member can't be reached
  */
 export async function compareCopies(
   table: PlacementTable,
@@ -58,7 +58,7 @@ export async function compareCopies(
   return { compared: 0, withheld: [] };
 }
 
-/** Other members in turn: those next in the table first, so that all are asked alike. */
+/** Other members: those next in the table, so that over all members each is asked as often. */
 function sourcesFor(table: PlacementTable, member: number): number[] {
   const count = table.members.length;
   return Array.from({ length: count - 1 }, (_, i) => (member + 1 + i) % count)

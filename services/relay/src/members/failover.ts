@@ -92,7 +92,7 @@ export class Failover {
     };
   }
 
-  /** Groups that this member acts for, as of the last verdict or table. */
+  /** Groups that this member acts for, as counted last: a second ago at most after a verdict or a table. */
   get groups(): Readonly<Record<'acting' | 'appointed' | 'unavailable', number>> {
     return this.#groups;
   }

@@ -6,8 +6,8 @@ const filled = 970;
 
 /**
  * After a change of members: gives copies to members that hold much less than their due (they joined), those that
- * readers miss least where they stand and the most followed of them, from each of the others its part; and takes copies from members above their cap,
- * from who is fullest, set by set. Recomputes the covers.
+ * readers miss least where they stand and the most followed of them, from each of the others its part; and takes copies
+ * from members above their cap, from who is fullest, set by set. Recomputes the covers.
  * @param due what each member is due of all copies that there may be
  */
 export function rebalance(state: SearchState, due: Float64Array): void {
