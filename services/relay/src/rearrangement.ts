@@ -9,6 +9,8 @@ import type { MemberStore } from './store/member-store.ts';
 const DEPARTURES_MS = 600_000;
 /** Entries moved in one transaction when a new table changes where they go. */
 const REROUTE_BATCH = 500;
+/** Events of a lost member passed on in one transaction. */
+const PASS_ON_BATCH = 200;
 const HAND_OVER_RETRY_MS = 60_000;
 
 export interface RearrangementOptions {
@@ -139,21 +141,28 @@ export class Rearrangement {
 
   /** What a member brought that is gone now may not have reached the other holders: they get it from here. */
   passOn(events: readonly NostrEvent[], gone: string): void {
-    const { store, log } = this.#options;
+    if (this.#stopped) return;
     const enforcer = this.#options.enforcer();
     const members = enforcer.table?.members ?? [];
-    for (const event of this.#stopped ? [] : events) {
+    const byHolders = new Map<string, { to: string[]; batch: NostrEvent[] }>();
+    for (const event of events) {
       // The dead fetch what they missed when they return.
       const living = enforcer.othersOf(event).filter((index) => !enforcer.isDead(index));
-      const others = living.map((index) => members[index]!.id);
-      store.events
-        .handOver(
-          [event],
-          others.filter((id) => id !== gone),
-        )
-        .catch((error) =>
-          log.error({ error: String(error) }, 'what a lost member brought was not passed on'),
-        );
+      const to = living.map((index) => members[index]!.id).filter((id) => id !== gone);
+      const known = byHolders.get(to.join());
+      if (known) known.batch.push(event);
+      else if (to.length > 0) byHolders.set(to.join(), { to, batch: [event] });
     }
+    // At once: a hand-over may take minutes, and these may be the second copies.
+    this.#passOnTo([...byHolders.values()]).catch((error) =>
+      this.#options.log.error({ error: String(error) }, 'what a lost member brought was not passed on'),
+    );
+  }
+
+  async #passOnTo(holders: readonly { to: string[]; batch: NostrEvent[] }[]): Promise<void> {
+    const { events } = this.#options.store;
+    for (const { to, batch } of holders)
+      for (let from = 0; from < batch.length && !this.#stopped; from += PASS_ON_BATCH)
+        await events.handOver(batch.slice(from, from + PASS_ON_BATCH), to);
   }
 }

@@ -17,7 +17,7 @@ import type { ForwardedEvents } from './members/forwarded-events.ts';
 import type { MemberLinks } from './members/member-links.ts';
 import type { RecentArrivals } from './members/recent-arrivals.ts';
 import type { RelayMetrics } from './metrics.ts';
-import type { EventStore, Spooling, WriteResult } from './store/event-store.ts';
+import type { EventStore, Spooling, WriteRequest, WriteResult } from './store/event-store.ts';
 import { StoreBusyError } from './store/store-errors.ts';
 import { namesNoRelay, vanishesHere } from './vanish.ts';
 import { VerifyBusyError } from './verify/verify-pool.ts';
@@ -44,6 +44,11 @@ export interface Source {
   hops: number | undefined;
   announced: boolean;
   authenticated: ReadonlySet<string>;
+}
+
+/** A decision, and by what: when its event is durable, another table may be the current one. */
+interface Decided extends Decision {
+  decidedBy: Enforcer;
 }
 
 /** What OK says. Without an id nothing can be said but a NOTICE. */
@@ -117,8 +122,12 @@ export class WritePath {
         hops,
         announced: source.announced,
       });
-      const { accepted, message, outcome } = await this.#carryOut(event, decision, hops, source);
-      if (this.#options.enforcer().table !== decidedBy.table) this.#options.onOvertaken();
+      const { accepted, message, outcome } = await this.#carryOut(
+        event,
+        { ...decision, decidedBy },
+        hops,
+        source,
+      );
       if (event.kind === KIND.vanish) this.#afterVanish(event);
       if (accepted) this.#options.metrics.accepted++;
       return answer(accepted, message, outcome);
@@ -133,7 +142,7 @@ export class WritePath {
 
   async #carryOut(
     event: NostrEvent,
-    decision: Decision,
+    decision: Decided,
     hops: number,
     source: Source,
   ): Promise<{ accepted: boolean; message: string; outcome: string }> {
@@ -175,8 +184,8 @@ export class WritePath {
     );
   }
 
-  async #keep(event: NostrEvent, decision: Decision, hops: number, member?: string) {
-    const { live, metrics, relayUrl, store } = this.#options;
+  async #keep(event: NostrEvent, decision: Decided, hops: number, member?: string) {
+    const { live, metrics, relayUrl } = this.#options;
     if (decision.reason === 'observed') metrics.observed.inc();
     const delivery = await this.#delivery(event, decision, hops);
     if (isEphemeral(event.kind)) {
@@ -184,7 +193,7 @@ export class WritePath {
       this.#passOn(event, [...decision.holders, ...delivery.members], hops);
       return { accepted: true, message: '', outcome: 'ephemeral' };
     }
-    const { outcome, dropped } = await store.write({
+    const { outcome, dropped } = await this.#write(decision, {
       event,
       keep: true,
       vanish: vanishesHere(event, relayUrl()),
@@ -211,8 +220,16 @@ export class WritePath {
     }
   }
 
-  async #forward(event: NostrEvent, decision: Decision, hops: number) {
-    const { forwarded, live, metrics, store } = this.#options;
+  /** Says at once, and not when a client has its answer, that what was decided is not what is current. */
+  async #write({ decidedBy }: Decided, request: WriteRequest): Promise<WriteResult> {
+    const { enforcer, onOvertaken, store } = this.#options;
+    const result = await store.write(request);
+    if (enforcer().table !== decidedBy.table) onOvertaken();
+    return result;
+  }
+
+  async #forward(event: NostrEvent, decision: Decided, hops: number) {
+    const { forwarded, live, metrics } = this.#options;
     const to = this.#urls(decision.holders).join(' ');
     const delivery = await this.#delivery(event, decision, hops);
     if (isEphemeral(event.kind)) {
@@ -222,7 +239,7 @@ export class WritePath {
     }
     if (hops === 0 && forwarded.has(event.id))
       return { accepted: true, message: `duplicate: already forwarding to ${to}`, outcome: 'duplicate' };
-    const { outcome, dropped }: WriteResult = await store.write({
+    const { outcome, dropped } = await this.#write(decision, {
       event,
       keep: false,
       vanish: vanishesHere(event, this.#options.relayUrl()),

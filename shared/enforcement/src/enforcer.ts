@@ -107,7 +107,7 @@ export class Enforcer {
   #held: HeldGroup[] | undefined;
   readonly #moves: ReadonlyMap<number, TableMove>;
   /** Equal lists of readers as one array, so that a filter's keys are grouped by identity. */
-  readonly #readers = new Map<string, readonly number[]>();
+  readonly #readers: Map<string, readonly number[]>;
   readonly #key = new Uint8Array(32);
   /** Groups of hashtags seen lately. */
   readonly #hashtags = new Map<string, number>();
@@ -135,6 +135,7 @@ export class Enforcer {
     this.#overlay = table && Overlay.of(table, verdicts);
     this.#self = table?.memberIndex(self) ?? -1;
     this.#moves = byTable ? byTable.#moves : new Map(table?.moves().map((move) => [move.group, move]));
+    this.#readers = byTable ? byTable.#readers : new Map();
     this.#byTable = isAllAlive(verdicts) ? this : (byTable ?? new Enforcer(table, self, mode, filling));
   }
 

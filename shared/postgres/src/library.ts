@@ -23,6 +23,10 @@ async function load(): Promise<typeof Postgres> {
       if (!url.endsWith('/postgres/src/connection.js') || !loaded.source) return loaded;
       const source =
         typeof loaded.source === 'string' ? loaded.source : new TextDecoder().decode(loaded.source);
+      if (!source.includes(WRITES))
+        throw new Error(
+          'postgres.js is not the release that shared/postgres/src/library.ts guards: see its package.json, and drop the guard if the release has it',
+        );
       return { ...loaded, source: source.replace(WRITES, GUARDED) };
     },
   });
